@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Typed configuration: the ``[priority_spark]`` section of ``airflow.cfg``.
+
+One dataclass field per option; its metadata is the documentation that the provider info shows in
+``airflow config list`` and the docs. Values are read when asked for, never at import: every Airflow
+process imports this package. An option that cannot be right stops the process that reads it with
+the option's name, the value and what is allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Protocol
+
+from airflow_priority_spark.errors import InvalidInput
+
+SECTION: Final = "priority_spark"
+VERSION_ADDED: Final = "0.1.0"
+
+
+class _Source(Protocol):
+    """Anything that answers like Airflow's ``conf.get``."""
+
+    def get(self, section: str, key: str, *, fallback: Any = None) -> Any: ...  # noqa: D102 - Airflow's name
+
+
+def _option(
+    default: Any,
+    description: str,
+    *,
+    allowed: tuple[str, ...] = (),
+    minimum: float | None = None,
+    example: str | None = None,
+) -> Any:
+    metadata = {"description": description, "allowed": allowed, "minimum": minimum, "example": example}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every option of ``[priority_spark]``; times are seconds."""
+
+    arbiter: str = _option(
+        "scheduler",
+        "Who runs the arbiter: ``scheduler`` (each scheduler supervises one arbiter process), ``standalone`` "
+        "(run ``airflow priority-spark arbiter`` yourself) or ``off`` (Airflow pools only).",
+        allowed=("scheduler", "standalone", "off"),
+    )
+    deployment_flow: str = _option(
+        "priority",
+        "Flow of tasks that do not name one: ``priority`` waits in the queue, ``observe`` records what would "
+        "have happened and starts at once, ``legacy`` goes straight to the cluster.",
+        allowed=("priority", "observe", "legacy"),
+    )
+    default_priority: str = _option("normal", "Priority pool of tasks that do not name one.")
+    priority_pools: str = _option(
+        "high:90,normal:10",
+        "Priority pools of a new queue, as ``name:weight`` separated by commas.",
+        example="urgent:70,high:20,normal:10",
+    )
+    poll_interval_seconds: float = _option(
+        1.0, "Longest time between two cycles of the arbiter.", minimum=0.05
+    )
+    lease_seconds: float = _option(
+        4.0,
+        "A leader that has not renewed its lease for this long is replaced by another arbiter.",
+        minimum=1,
+    )
+    batch_size: int = _option(20, "At most so many admissions per cycle and cluster.", minimum=1)
+    head_protection_seconds: float = _option(
+        300.0, "A head blocked longer than this holds back what else needs its blocking resource.", minimum=0
+    )
+    fail_impossible: bool = _option(
+        True, "Fail a job at once when no state of its queue could ever satisfy its demand."
+    )
+    admission_valid_seconds: float = _option(
+        300.0,
+        "How long an admission may wait for an Airflow worker before it is taken back; the task then returns "
+        "to its position.",
+        minimum=5,
+    )
+    unclaimed_seconds: float = _option(
+        300.0, "A waiting task that no arbiter has claimed for this long says so in its log.", minimum=1
+    )
+    on_unclaimed: str = _option(
+        "wait",
+        "What an unclaimed task does then: ``wait`` (and go on saying so), ``fail``, or go ``legacy``.",
+        allowed=("wait", "fail", "legacy"),
+    )
+    max_reschedules: int = _option(
+        3, "How often a job whose admission proved stale returns to its position before it fails.", minimum=0
+    )
+    capacity_mode: str = _option(
+        "auto",
+        "What is checked: ``quota``, ``quota+nodes`` (every pod must also fit a node), or ``auto``: "
+        "``quota+nodes`` on fixed nodes, ``quota`` on elastic ones.",
+        allowed=("auto", "quota", "quota+nodes"),
+    )
+    nodes: str = _option(
+        "auto",
+        "``fixed`` (the nodes are all there will be), ``elastic`` (an autoscaler adds nodes) or ``auto`` "
+        "(look for an autoscaler; undetermined means elastic).",
+        allowed=("auto", "fixed", "elastic"),
+    )
+    dynamic_allocation_reserve: str = _option(
+        "initial",
+        "How many executors a job with dynamic allocation reserves.",
+        allowed=("initial", "min", "max"),
+    )
+    previous_attempt: str = _option(
+        "adopt",
+        "When Airflow replaced a lost attempt whose application still lives: ``adopt`` it or ``delete`` it and "
+        "wait for its pods. Applications of cleared and retried attempts are always deleted.",
+        allowed=("adopt", "delete"),
+    )
+    delete_orphans: bool = _option(
+        False,
+        "Delete applications of this installation that belong to no job. They are always reported.",
+    )
+    reconcile_interval_seconds: float = _option(
+        5.0, "Time between two comparisons of jobs with task instances and applications.", minimum=0.2
+    )
+    stale_after_seconds: float = _option(
+        30.0,
+        "A cluster whose watches are out of step for this long admits nothing until they recover.",
+        minimum=1,
+    )
+    retention_seconds: float = _option(2_592_000.0, "How long ended jobs are kept.", minimum=60)
+
+
+def load(source: _Source | None = None) -> Settings:
+    """Read the configuration.
+
+    :param source: answers like Airflow's ``conf``; Airflow's own by default.
+    :raises InvalidInput: naming the option, the value and what is allowed.
+    """
+    if source is None:
+        from airflow.configuration import conf
+
+        source = conf
+    values: dict[str, Any] = {}
+    for option in fields(Settings):
+        raw = source.get(SECTION, option.name, fallback=None)
+        if raw is not None:
+            values[option.name] = _read(option.name, str(raw).strip(), type(option.default), option.metadata)
+    settings = Settings(**values)
+    parse_pools(settings.priority_pools)
+    return settings
+
+
+_BOOLEANS: Final = {
+    "true": True,
+    "t": True,
+    "1": True,
+    "yes": True,
+    "false": False,
+    "f": False,
+    "0": False,
+    "no": False,
+}
+
+
+def _read(name: str, raw: str, kind: type, metadata: Mapping[str, Any]) -> Any:
+    where = f"[{SECTION}] {name}"
+    if kind is bool:
+        if raw.lower() not in _BOOLEANS:
+            raise InvalidInput(where, raw, "True or False")
+        return _BOOLEANS[raw.lower()]
+    if kind in (int, float):
+        return _number(where, raw, kind, metadata["minimum"])
+    if metadata["allowed"] and raw not in metadata["allowed"]:
+        raise InvalidInput(where, raw, ", ".join(metadata["allowed"]))
+    return raw
+
+
+def _number(where: str, raw: str, kind: Callable[[str], float], minimum: float | None) -> float:
+    word = "a whole number" if kind is int else "a number of seconds"
+    floor = f" of at least {minimum:g}" if minimum is not None else ""
+    try:
+        value = kind(raw)
+    except ValueError:
+        raise InvalidInput(where, raw, word + floor) from None
+    if value != value or (minimum is not None and value < minimum):
+        raise InvalidInput(where, raw, word + floor)
+    return value
+
+
+def parse_pools(text: str) -> dict[str, int]:
+    """Read ``high:90,normal:10`` into ``{"high": 90, "normal": 10}``.
+
+    :raises InvalidInput: naming the part that is wrong.
+    """
+    pools: dict[str, int] = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        name, _, weight = (piece.strip() for piece in part.partition(":"))
+        if not name or not weight.isdigit() or int(weight) < 1 or name in pools:
+            raise InvalidInput(
+                f"[{SECTION}] priority_pools",
+                part,
+                "name:weight with a unique name and a weight of at least 1",
+            )
+        pools[name] = int(weight)
+    if not pools:
+        raise InvalidInput(f"[{SECTION}] priority_pools", text, "at least one name:weight")
+    return pools
+
+
+def provider_options() -> dict[str, dict[str, Any]]:
+    """Return the options in the form of Airflow's provider info."""
+    kinds = {bool: "boolean", int: "integer", float: "float", str: "string"}
+    return {
+        option.name: {
+            "description": _describe(option.metadata) + "\n",
+            "version_added": VERSION_ADDED,
+            "type": kinds[type(option.default)],
+            "example": option.metadata["example"],
+            "default": str(option.default),
+        }
+        for option in fields(Settings)
+    }
+
+
+def _describe(metadata: Mapping[str, Any]) -> str:
+    allowed = f" Allowed: {', '.join(metadata['allowed'])}." if metadata["allowed"] else ""
+    return f"{metadata['description']}{allowed}"
