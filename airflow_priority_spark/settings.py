@@ -22,7 +22,7 @@ VERSION_ADDED: Final = "0.1.0"
 class _Source(Protocol):
     """Anything that answers like Airflow's ``conf.get``."""
 
-    def get(self, section: str, key: str, *, fallback: Any = None) -> Any: ...  # noqa: D102 - Airflow's name
+    def get(self, section: str, key: str, *, fallback: Any = None) -> Any: ...
 
 
 def _option(

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables.
+
+They live in Airflow's metadata database, in a ``MetaData`` of their own and without foreign keys
+into Airflow's tables: Airflow deletes its rows when it pleases, and ours must outlive them (a grant
+is released when its pods are gone, not when a DAG run is cleaned up). All instants are UTC.
+
+Whatever is written here must be the same as what the migrations build; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from airflow.utils.sqlalchemy import UtcDateTime
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+PREFIX: Final = "priority_spark_"
+VERSION_TABLE: Final = "priority_spark_alembic_version"
+
+#: SQLite numbers rows by itself only for a column that is exactly INTEGER.
+_RowId = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Base(DeclarativeBase):
+    """Base of all tables, with names for every constraint so that migrations can speak of them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": f"{PREFIX}ix_%(column_0_N_label)s",
+            "uq": "%(table_name)s_%(column_0_N_name)s_uq",
+            "fk": "%(table_name)s_%(column_0_name)s_fk",
+            "pk": "%(table_name)s_pk",
+        }
+    )
+
+
+class Instance(Base):
+    """One row: the identity of this Airflow installation, put on everything created in a cluster."""
+
+    __tablename__ = f"{PREFIX}instance"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    instance_id: Mapped[str] = mapped_column(String(36), nullable=False)
+    created_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime, nullable=False)
+
+
+class Cluster(Base):
+    """A physical Kubernetes cluster; ``cluster_id`` is the UID of its ``kube-system`` namespace.
+
+    ``name`` is what people call it: the connection id that first led to it.
+    """
+
+    __tablename__ = f"{PREFIX}cluster"
+
+    cluster_id: Mapped[str] = mapped_column(String(63), primary_key=True)
+    name: Mapped[str] = mapped_column(String(250), nullable=False, unique=True)
+    created_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime, nullable=False)
+
+
+class ClusterAlias(Base):
+    """An Airflow connection (with its overrides) that leads to a cluster; ``digest`` is SHA-256 of ``alias``."""
+
+    __tablename__ = f"{PREFIX}cluster_alias"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    alias: Mapped[str] = mapped_column(Text, nullable=False)
+    cluster_id: Mapped[str] = mapped_column(ForeignKey(f"{PREFIX}cluster.cluster_id"), nullable=False)
+    resolved_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime, nullable=False)
+
+
+class Queue(Base):
+    """The jobs bound for one namespace of one cluster. ``capacity``: resource → quantity text, or null."""
+
+    __tablename__ = f"{PREFIX}queue"
+    __table_args__ = (UniqueConstraint("cluster_id", "namespace"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    cluster_id: Mapped[str] = mapped_column(ForeignKey(f"{PREFIX}cluster.cluster_id"), nullable=False)
+    namespace: Mapped[str] = mapped_column(String(63), nullable=False)
+    weight: Mapped[int] = mapped_column(Integer, nullable=False, default=1)
+    policy: Mapped[str] = mapped_column(String(20), nullable=False, default="weighted")
+    paused: Mapped[bool] = mapped_column(Boolean, nullable=False, default=False)
+    draining: Mapped[bool] = mapped_column(Boolean, nullable=False, default=False)
+    capacity: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), nullable=True)
+    created_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime, nullable=False)
+
+
+class Pool(Base):
+    """A priority pool of a queue, with what the weighted round robin and the head's clock remember."""
+
+    __tablename__ = f"{PREFIX}pool"
+    __table_args__ = (UniqueConstraint("queue_id", "name"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    queue_id: Mapped[int] = mapped_column(ForeignKey(f"{PREFIX}queue.id"), nullable=False)
+    name: Mapped[str] = mapped_column(String(63), nullable=False)
+    weight: Mapped[int] = mapped_column(Integer, nullable=False)
+    credit: Mapped[int] = mapped_column(BigInteger, nullable=False, default=0)
+    head_job_id: Mapped[str | None] = mapped_column(String(36), nullable=True)
+    head_blocked_since: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
+
+
+class Job(Base):
+    """One attempt of one task that wants to run a Spark application.
+
+    ``(position_at, position_id)`` is its place: creation time and id of the trigger that enqueued it.
+    ``parked``: its task instance waits without a trigger, only we can resume it.
+    ``verdict``: the last blocked verdict as JSON; ``ineligible``: why it is not looked at.
+    """
+
+    __tablename__ = f"{PREFIX}job"
+    __table_args__ = (
+        UniqueConstraint("ti_id"),
+        Index(f"{PREFIX}job_waiting", "state", "queue_id", "pool", "position_at", "position_id"),
+        Index(f"{PREFIX}job_task_key", "dag_id", "run_id", "task_id", "map_index"),
+        Index(f"{PREFIX}job_ended", "ended_at"),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    dag_id: Mapped[str] = mapped_column(String(250), nullable=False)
+    run_id: Mapped[str] = mapped_column(String(250), nullable=False)
+    task_id: Mapped[str] = mapped_column(String(250), nullable=False)
+    map_index: Mapped[int] = mapped_column(Integer, nullable=False)
+    ti_id: Mapped[UUID] = mapped_column(Uuid(), nullable=False)
+    try_number: Mapped[int] = mapped_column(Integer, nullable=False)
+    clear_number: Mapped[int] = mapped_column(Integer, nullable=False)
+
+    queue_id: Mapped[int] = mapped_column(ForeignKey(f"{PREFIX}queue.id"), nullable=False)
+    pool: Mapped[str] = mapped_column(String(63), nullable=False)
+    state: Mapped[str] = mapped_column(String(20), nullable=False)
+    position_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime, nullable=False)
+    position_id: Mapped[int] = mapped_column(BigInteger, nullable=False)
+    flow: Mapped[str] = mapped_column(String(20), nullable=False)
+    parked: Mapped[bool] = mapped_column(Boolean, nullable=False, default=False)
+    demand: Mapped[dict[str, Any]] = mapped_column(JSON, nullable=False)
+    connection: Mapped[dict[str, Any]] = mapped_column(JSON, nullable=False)
+    keep_application: Mapped[bool] = mapped_column(Boolean, nullable=False, default=False)
+    user: Mapped[str | None] = mapped_column(String(250), nullable=True)
+    team: Mapped[str | None] = mapped_column(String(50), nullable=True)
+
+    ineligible: Mapped[str | None] = mapped_column(String(30), nullable=True)
+    ineligible_detail: Mapped[str] = mapped_column(Text, nullable=False, default="")
+    blocking_resource: Mapped[str | None] = mapped_column(String(250), nullable=True, index=True)
+    verdict: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), nullable=True)
+    blocked_since: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
+
+    admission: Mapped[int] = mapped_column(Integer, nullable=False, default=0)
+    reschedules: Mapped[int] = mapped_column(Integer, nullable=False, default=0)
+    application_name: Mapped[str | None] = mapped_column(String(253), nullable=True)
+    application_uid: Mapped[str | None] = mapped_column(String(63), nullable=True)
+    application_state: Mapped[str | None] = mapped_column(String(63), nullable=True)
+
+    queued_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime, nullable=False)
+    admitted_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
+    submitted_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
+    started_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
+    ended_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
+    reason: Mapped[str] = mapped_column(Text, nullable=False, default="")
+
+
+class Event(Base):
+    """What happened to a job and why; one row for every transition."""
+
+    __tablename__ = f"{PREFIX}event"
+
+    id: Mapped[int] = mapped_column(_RowId, primary_key=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey(f"{PREFIX}job.id"), nullable=False, index=True)
+    at: Mapped[datetime.datetime] = mapped_column(UtcDateTime, nullable=False)
+    from_state: Mapped[str | None] = mapped_column(String(20), nullable=True)
+    to_state: Mapped[str] = mapped_column(String(20), nullable=False)
+    reason: Mapped[str] = mapped_column(Text, nullable=False)
+    actor: Mapped[str] = mapped_column(String(250), nullable=False)
+
+
+class Grant(Base):
+    """Capacity promised to an admitted job; the row is deleted when the promise ends."""
+
+    __tablename__ = f"{PREFIX}grant"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey(f"{PREFIX}job.id"), primary_key=True)
+    queue_id: Mapped[int] = mapped_column(ForeignKey(f"{PREFIX}queue.id"), nullable=False, index=True)
+    admission: Mapped[int] = mapped_column(Integer, nullable=False)
+    demand: Mapped[dict[str, Any]] = mapped_column(JSON, nullable=False)
+    unchecked: Mapped[bool] = mapped_column(Boolean, nullable=False, default=False)
+    granted_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime, nullable=False)
+    valid_until: Mapped[datetime.datetime] = mapped_column(UtcDateTime, nullable=False)
+
+
+class CapacitySnapshot(Base):
+    """What a cluster looked like: quotas, nodes, freshness. The newest row is rewritten for a minute."""
+
+    __tablename__ = f"{PREFIX}capacity_snapshot"
+    __table_args__ = (Index(f"{PREFIX}capacity_snapshot_taken", "cluster_id", "taken_at"),)
+
+    id: Mapped[int] = mapped_column(_RowId, primary_key=True)
+    cluster_id: Mapped[str] = mapped_column(ForeignKey(f"{PREFIX}cluster.cluster_id"), nullable=False)
+    taken_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime, nullable=False)
+    first_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime, nullable=False)
+    data: Mapped[dict[str, Any]] = mapped_column(JSON, nullable=False)
+
+
+class ArbiterState(Base):
+    """One row: who leads, the fence (``epoch``, ``cycle``), and where the rotating work stopped."""
+
+    __tablename__ = f"{PREFIX}arbiter_state"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    epoch: Mapped[int] = mapped_column(BigInteger, nullable=False, default=0)
+    cycle: Mapped[int] = mapped_column(BigInteger, nullable=False, default=0)
+    holder: Mapped[str] = mapped_column(String(500), nullable=False, default="")
+    lease_until: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
+    last_cycle_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
+    summary: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), nullable=True)
