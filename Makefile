@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+# `make demo` and `make test` are all a fresh machine needs; both set up what they use.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# Targets share one virtual environment and two cores: one after the other.
+.NOTPARALLEL:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# What the environment was built from; another pyproject.toml, or another Python, builds it again.
+STAMP := $(VENV)/.installed-$(shell { cat pyproject.toml; $(PYTHON) --version 2>&1; } | sha256sum | cut -c1-16)
+# A skipped test fails the run where everything must be present.
+PYTEST := $(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+.PHONY: help setup system demo test lint format types contract test-unit test-property test-store \
+	test-cluster test-e2e soak clean
+
+help: ## Show this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+setup: $(STAMP) ## Create .venv with everything the targets below use
+
+$(STAMP): pyproject.toml
+	@scripts/create-venv "$(PYTHON)" "$(VENV)"
+	@rm -f $(VENV)/.installed-*
+	@touch $@
+
+system: ## Install system packages the tests use, where that is allowed
+	@scripts/install-system-packages
+
+demo: setup ## Run real Spark jobs through real queues (KEEP=1, KUBECONFIG=…)
+	$(BIN)/python demo/run.py $(if $(KEEP),--keep) $(if $(filter command line,$(origin KUBECONFIG)),--kubeconfig "$(KUBECONFIG)")
+
+test: setup system lint types contract ## Everything CI runs, but the soak
+	$(PYTEST) tests -m "not soak"
+
+lint: setup ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: setup ## Let ruff repair what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: setup ## mypy
+	$(BIN)/mypy
+
+contract: setup ## import-linter: which room may import which
+	$(BIN)/lint-imports
+
+test-unit: setup ## Pure rooms and small parts
+	$(PYTEST) tests/unit
+
+test-property: setup ## Hypothesis
+	$(PYTEST) tests/property
+
+test-store: setup system ## Tables and migrations on SQLite and PostgreSQL
+	$(PYTEST) tests/store
+
+test-cluster: setup ## Watches and applications through the real Kubernetes clients
+	$(PYTEST) tests/cluster
+
+test-e2e: setup system ## Real Airflow processes
+	$(PYTEST) tests/e2e -m "not soak"
+
+soak: setup system ## Minutes of interleaved parking and deferring
+	$(PYTEST) tests -m soak
+
+clean: ## Remove everything these targets made
+	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build .coverage
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

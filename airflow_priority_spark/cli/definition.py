@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shape of ``airflow priority-spark …``.
+
+Airflow imports this module for every command line, also for ``airflow version``, and an error here
+makes the whole group vanish without a word. So it only describes; each command's code is imported
+when the command runs.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from airflow.cli.cli_config import (
+    ARG_OUTPUT,
+    ARG_VERBOSE,
+    ARG_YES,
+    ActionCommand,
+    Arg,
+    GroupCommand,
+    lazy_load_command,
+    positive_int,
+)
+
+_COMMANDS: Final = "airflow_priority_spark.cli"
+
+ARG_JOB_ID = Arg(("job_id",), help="Id of the job, as `job list` shows it")
+ARG_STATE = Arg(
+    ("--state",),
+    action="append",
+    help="Only jobs in this state; may be given several times (default: jobs that have not ended)",
+)
+ARG_NAMESPACE = Arg(("--namespace",), help="Only jobs bound for this Kubernetes namespace")
+ARG_POOL = Arg(("--pool",), help="Only jobs of this priority pool")
+ARG_DAG_ID = Arg(("--dag-id",), help="Only jobs of this DAG")
+ARG_LIMIT = Arg(
+    ("--limit",), type=positive_int(allow_zero=False), default=100, help="At most so many jobs (default: 100)"
+)
+ARG_FAIL = Arg(
+    ("--fail",),
+    action="store_true",
+    help="Fail the waiting tasks instead of sending them straight to the cluster",
+)
+ARG_DRY_RUN = Arg(("--dry-run",), action="store_true", help="Only say how many tasks it would give back")
+
+QUEUE_COMMANDS: Final = (
+    ActionCommand(
+        name="list",
+        help="List the queues and what their priority pools hold",
+        func=lazy_load_command(f"{_COMMANDS}.queues.list_queues"),
+        args=(ARG_OUTPUT, ARG_VERBOSE),
+    ),
+)
+JOB_COMMANDS: Final = (
+    ActionCommand(
+        name="list",
+        help="List jobs in the order of their queue, and what each waits for",
+        func=lazy_load_command(f"{_COMMANDS}.jobs.list_jobs"),
+        args=(ARG_STATE, ARG_NAMESPACE, ARG_POOL, ARG_DAG_ID, ARG_LIMIT, ARG_OUTPUT, ARG_VERBOSE),
+    ),
+    ActionCommand(
+        name="show",
+        help="Show one job and everything that happened to it",
+        func=lazy_load_command(f"{_COMMANDS}.jobs.show_job"),
+        args=(ARG_JOB_ID, ARG_OUTPUT, ARG_VERBOSE),
+    ),
+)
+COMMANDS: Final = (
+    ActionCommand(
+        name="arbiter",
+        help="Run an arbiter in the foreground; of several, one leads",
+        func=lazy_load_command(f"{_COMMANDS}.arbiter.run_arbiter"),
+        args=(ARG_VERBOSE,),
+    ),
+    ActionCommand(
+        name="status",
+        help="Show who leads, when it last ran and how fresh its picture of each cluster is",
+        func=lazy_load_command(f"{_COMMANDS}.status.show_status"),
+        args=(ARG_OUTPUT, ARG_VERBOSE),
+    ),
+    ActionCommand(
+        name="unpark",
+        help="Give every waiting task back to Airflow",
+        description=(
+            "Give every waiting task back to Airflow: resumed straight to the cluster (the legacy flow), or "
+            "failed with --fail. Do this before the package is removed."
+        ),
+        func=lazy_load_command(f"{_COMMANDS}.unpark.unpark"),
+        args=(ARG_FAIL, ARG_DRY_RUN, ARG_YES, ARG_VERBOSE),
+    ),
+    GroupCommand(name="queue", help="Look at queues", subcommands=QUEUE_COMMANDS),
+    GroupCommand(name="job", help="Look at jobs", subcommands=JOB_COMMANDS),
+)
+
+
+def get_cli_commands() -> list[GroupCommand]:
+    """Return the command groups of this package, as named in its provider info."""
+    return [
+        GroupCommand(
+            name="priority-spark",
+            help="Queue Spark jobs by priority and capacity",
+            subcommands=COMMANDS,
+        )
+    ]

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Airflow's plugin manager loads.
+
+Imported in every Airflow process, so it imports next to nothing. It registers no listener on
+purpose: any registered listener breaks DAGs that use ``end_from_trigger`` (Airflow's
+``dag_processing/dagbag.py``); ``on_load`` is enough to learn that a scheduler starts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.plugins_manager import AirflowPlugin
+
+from airflow_priority_spark.plugin.launch import start_supervisor
+
+
+class PrioritySparkPlugin(AirflowPlugin):
+    """Starts the arbiter's supervisor with each scheduler."""
+
+    name = "priority_spark"
+
+    @classmethod
+    def on_load(cls, *_args: Any, **_kwargs: Any) -> None:
+        """Be told that plugins are loaded; may come several times per process."""
+        start_supervisor()
