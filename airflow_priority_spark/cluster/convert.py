@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One JSON object of the Kubernetes API → the small view a decision needs.
+
+Objects are converted when they arrive, once, and the raw JSON is dropped: a cycle over 20,000 pods
+then only copies references. What depends on the clock (a terminating pod leaves its quota when its
+grace period is over) is kept as an instant next to the view and applied when the picture is taken.
+
+A converter raises only when an object is not what the API promises; it returns ``None`` for an
+object that cannot concern a Spark pod.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final
+
+from airflow_priority_spark.cluster.autoscaling import hint_on_node
+from airflow_priority_spark.scheduling.model import (
+    NO_RESOURCES,
+    LimitRangeView,
+    NodeView,
+    PodView,
+    QuotaView,
+    Taint,
+    Toleration,
+)
+from airflow_priority_spark.scheduling.resources import Resources
+from airflow_priority_spark.spark.identity import LABEL_JOB
+
+#: Set by Spark on every pod it makes (``Constants.SPARK_ROLE_LABEL``): ``driver`` or ``executor``.
+LABEL_ROLE: Final = "spark-role"
+_FINISHED: Final = frozenset({"Succeeded", "Failed"})
+
+#: Quota scopes by whether they hold for a Spark pod: it always has requests and never a deadline.
+#: ``PriorityClass`` holds for pods without a class only when it is asked for by absence.
+_SCOPES: Final = {"NotTerminating": True, "NotBestEffort": True}
+_MATCHES_ABSENCE: Final = frozenset({"NotIn", "DoesNotExist"})
+
+
+@dataclass(frozen=True, slots=True)
+class PodRecord:
+    """A pod, and the instant from which the quota controller no longer counts it (``None``: it counts)."""
+
+    view: PodView
+    quota_deadline: float | None = None
+
+    def at(self, now: float) -> PodView:
+        """Return the view as it is at ``now`` (POSIX seconds)."""
+        if self.quota_deadline is None or now <= self.quota_deadline:
+            return self.view
+        return replace(self.view, counts_quota=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRecord:
+    """A node, and the sign of an autoscaler found on it (empty: none)."""
+
+    view: NodeView
+    autoscaler: str = ""
+
+
+def pod(raw: Mapping[str, Any]) -> PodRecord:
+    """Convert a pod.
+
+    Source of the quota rule: ``QuotaV1Pod`` in ``k8s.io/kubernetes pkg/quota/v1/evaluator/core/pods.go``.
+    """
+    metadata, spec = raw["metadata"], raw.get("spec") or {}
+    labels = metadata.get("labels") or {}
+    active = (raw.get("status") or {}).get("phase") not in _FINISHED
+    view = PodView(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        node=spec.get("nodeName") or None,
+        requests=pod_amounts(spec, "requests"),
+        limits=pod_amounts(spec, "limits"),
+        job_id=labels.get(LABEL_JOB),
+        pod_set=labels.get(LABEL_ROLE),
+        counts_quota=active,
+        counts_node=active,
+        node_selector=tuple(sorted((spec.get("nodeSelector") or {}).items())),
+        tolerations=_tolerations(spec.get("tolerations") or ()),
+    )
+    grace = metadata.get("deletionGracePeriodSeconds")
+    deleted = instant(metadata.get("deletionTimestamp"))
+    return PodRecord(view, deleted + grace if active and deleted and grace is not None else None)
+
+
+def pod_amounts(spec: Mapping[str, Any], which: str) -> Resources:
+    """Return a pod's effective requests or limits.
+
+    Containers and restartable init containers run together; an ordinary init container runs alone with the
+    restartable ones started before it; the greater of both counts. Pod-level amounts replace the sum. The
+    runtime's overhead comes on top (of limits only where there is one).
+
+    Source: ``PodRequests``/``PodLimits`` in ``k8s.io/component-helpers resource/helpers.go``.
+
+    :param which: ``requests`` or ``limits``.
+    """
+    together, peak = NO_RESOURCES, NO_RESOURCES
+    for container in spec.get("initContainers") or ():
+        amounts = _amounts_of(container, which)
+        if container.get("restartPolicy") == "Always":
+            together = together + amounts
+            peak = peak.maximum(together)
+        else:
+            peak = peak.maximum(together + amounts)
+    for container in spec.get("containers") or ():
+        together = together + _amounts_of(container, which)
+    total = together.maximum(peak) if peak else together
+    pod_level = _amounts_of(spec, which)
+    if pod_level:
+        total = Resources({**total.as_dict(), **pod_level.as_dict()})
+    overhead = _amounts(tuple((spec.get("overhead") or {}).items()))
+    if which == "limits":
+        overhead = Resources({name: amount for name, amount in overhead.items() if name in total})
+    return total + overhead if overhead else total
+
+
+def _amounts_of(holder: Mapping[str, Any], which: str) -> Resources:
+    return _amounts(tuple(((holder.get("resources") or {}).get(which) or {}).items()))
+
+
+@lru_cache(maxsize=8192)
+def _amounts(quantities: tuple[tuple[str, Any], ...]) -> Resources:
+    """Parse a resource list; the pods of a cluster share few shapes, so they share the result too."""
+    return Resources.parse(dict(quantities))
+
+
+@lru_cache(maxsize=4096)
+def _toleration(key: str, operator: str, value: str, effect: str) -> Toleration:
+    return Toleration(key, "Exists" if operator == "Exists" else "Equal", value, effect)
+
+
+def _tolerations(raw: Sequence[Mapping[str, Any]]) -> tuple[Toleration, ...]:
+    return tuple(
+        _toleration(
+            item.get("key") or "",
+            item.get("operator") or "Equal",
+            item.get("value") or "",
+            item.get("effect") or "",
+        )
+        for item in raw
+    )
+
+
+def node(raw: Mapping[str, Any]) -> NodeRecord:
+    """Convert a node: ready means the ``Ready`` condition is true and it is not cordoned."""
+    metadata, spec, status = raw["metadata"], raw.get("spec") or {}, raw.get("status") or {}
+    conditions = {item.get("type"): item.get("status") for item in status.get("conditions") or ()}
+    labels = metadata.get("labels") or {}
+    taints = tuple(
+        Taint(item["key"], item.get("value") or "", item.get("effect") or "")
+        for item in spec.get("taints") or ()
+    )
+    view = NodeView(
+        name=metadata["name"],
+        allocatable=_amounts(tuple((status.get("allocatable") or {}).items())),
+        labels=labels,
+        taints=taints,
+        ready=conditions.get("Ready") == "True" and not spec.get("unschedulable"),
+    )
+    return NodeRecord(view, hint_on_node(labels, metadata.get("annotations") or {}, taints))
+
+
+def quota(raw: Mapping[str, Any]) -> QuotaView | None:
+    """Convert a ResourceQuota; ``None`` when its scopes leave out every Spark pod.
+
+    The API server admits against ``status.hard`` (``checkRequest`` in ``apiserver
+    plugin/pkg/admission/resourcequota/controller.go``), which follows ``spec.hard`` within moments; before
+    the first status the wish of ``spec`` is all there is.
+    """
+    metadata, spec, status = raw["metadata"], raw.get("spec") or {}, raw.get("status") or {}
+    if not _concerns_spark(spec):
+        return None
+    hard = status.get("hard") or spec.get("hard") or {}
+    return QuotaView(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        hard=_amounts(tuple(hard.items())),
+        used=_amounts(tuple((status.get("used") or {}).items())),
+        keys=frozenset(hard),
+    )
+
+
+def _concerns_spark(spec: Mapping[str, Any]) -> bool:
+    """Tell whether all scopes of a quota hold for a Spark pod without a priority class."""
+    expressions = (spec.get("scopeSelector") or {}).get("matchExpressions") or ()
+    return all(_SCOPES.get(scope, False) for scope in spec.get("scopes") or ()) and all(
+        item.get("operator") in _MATCHES_ABSENCE
+        if item.get("scopeName") == "PriorityClass"
+        else _SCOPES.get(item.get("scopeName", ""), False)
+        for item in expressions
+    )
+
+
+def limit_range(raw: Mapping[str, Any]) -> LimitRangeView | None:
+    """Convert a LimitRange: the smallest ``max`` of its ``Container`` and ``Pod`` items, if it has one.
+
+    A Spark pod is one container that matters, so what bounds either bounds both.
+    """
+    maximum: dict[str, int] = {}
+    for item in (raw.get("spec") or {}).get("limits") or ():
+        if item.get("type") in ("Container", "Pod"):
+            for name, amount in _amounts(tuple((item.get("max") or {}).items())).items():
+                maximum[name] = min(amount, maximum.get(name, amount))
+    metadata = raw["metadata"]
+    return LimitRangeView(metadata["namespace"], metadata["name"], Resources(maximum)) if maximum else None
+
+
+def namespace(raw: Mapping[str, Any]) -> str:
+    """Return a namespace's name."""
+    return str(raw["metadata"]["name"])
+
+
+def instant(timestamp: str | None) -> float | None:
+    """Return an RFC 3339 timestamp as POSIX seconds."""
+    return datetime.fromisoformat(timestamp).timestamp() if timestamp else None

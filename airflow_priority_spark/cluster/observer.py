@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All watches of one cluster, and the picture of it that a decision is made from.
+
+One list and one watch per kind serve any number of jobs. The picture is put together from parts
+that are kept between cycles: a part is rebuilt only when its kind has changed, so a cycle on a
+quiet cluster of 20,000 pods costs nothing.
+
+A picture is *fresh* when every kind it needs has been read completely and none has been out of
+step for longer than a limit. Nothing is admitted on a picture that is not fresh, and
+``stale_reason`` says what is missing and how to mend it.
+
+What the permissions allow bounds what can be judged: without all pods and nodes of the cluster
+nobody can say what is free on a node, so the capacity mode is then ``quota``, and ``notes`` says so.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from random import Random
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+
+from airflow_priority_spark.cluster import convert
+from airflow_priority_spark.cluster.applications import ApplicationView, application
+from airflow_priority_spark.cluster.autoscaling import NodesKind, nodes_kind
+from airflow_priority_spark.cluster.coverage import Coverage
+from airflow_priority_spark.cluster.health import WatchState
+from airflow_priority_spark.cluster.kinds import (
+    LIMIT_RANGES,
+    NAMESPACES,
+    NODES,
+    PODS,
+    RESOURCE_QUOTAS,
+    SPARK_APPLICATIONS,
+    Kind,
+)
+from airflow_priority_spark.cluster.reflector import DEFAULT_RHYTHM, Reflector, Rhythm
+from airflow_priority_spark.scheduling.model import ClusterView, PodView
+
+if TYPE_CHECKING:
+    from airflow_priority_spark.cluster.connections import ClusterConnection
+
+View = TypeVar("View")
+Mode = Literal["quota", "quota+nodes"]
+
+#: ``[priority_spark] stale_after_seconds`` where nobody says otherwise.
+DEFAULT_PATIENCE_SECONDS: Final = 30.0
+_STOP_SECONDS: Final = 0.8
+
+
+class ClusterObserver:
+    """Watches one cluster. ``view`` and ``applications`` are for one thread; the watches run in their own.
+
+    :param cluster_id: from ``connections.identify``.
+    :param on_change: called from a watch's thread whenever something has changed; must be quick.
+    :param patience_seconds: a watch may be out of step for so long before the picture is stale.
+    :param random: jitter of the watches.
+    :param clock: POSIX seconds; ``view``'s ``now`` is of the same clock.
+    """
+
+    def __init__(
+        self,
+        connection: ClusterConnection,
+        cluster_id: str,
+        *,
+        on_change: Callable[[], None] | None = None,
+        patience_seconds: float = DEFAULT_PATIENCE_SECONDS,
+        rhythm: Rhythm = DEFAULT_RHYTHM,
+        random: Random | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.connection, self.cluster_id = connection, cluster_id
+        self._patience, self._rhythm = patience_seconds, rhythm
+        self._random, self._clock = random or Random(), clock
+        self._on_change = on_change
+        self._dirty = threading.Event()
+        self._nodes = self._cover(NODES, convert.node, fallback=False)
+        self._pods = self._cover(PODS, convert.pod)
+        self._quotas = self._cover(RESOURCE_QUOTAS, convert.quota)
+        self._limit_ranges = self._cover(LIMIT_RANGES, convert.limit_range)
+        self._namespaces = self._cover(NAMESPACES, convert.namespace, fallback=False)
+        self._applications = self._cover(SPARK_APPLICATIONS, application)
+        self._parts: dict[str, tuple[object, Any]] = {}
+        self._pods_valid_until = 0.0
+
+    def _cover(
+        self, kind: Kind, converter: Callable[[Mapping[str, Any]], View | None], *, fallback: bool = True
+    ) -> Coverage[View]:
+        def make(namespace: str | None) -> Reflector[View]:
+            return Reflector(
+                self.connection,
+                kind,
+                converter,
+                self._changed,
+                namespace=namespace,
+                rhythm=self._rhythm,
+                random=Random(self._random.random()),
+                clock=self._clock,
+            )
+
+        return Coverage(make, fallback=fallback)
+
+    def _changed(self) -> None:
+        self._dirty.set()
+        if self._on_change is not None:
+            self._on_change()
+
+    def follow(self, namespaces: Iterable[str]) -> None:
+        """Name the queues' namespaces: they are watched one by one for kinds refused cluster-wide.
+
+        To be called before each ``view``; costs nothing while the cluster-wide watches work.
+        """
+        wanted = set(namespaces)
+        for coverage in self._coverages():
+            coverage.follow(wanted)
+
+    def view(
+        self, now: float, *, mode: Mode | Literal["auto"] = "auto", fixed_nodes: bool | None = None
+    ) -> ClusterView:
+        """Take the picture.
+
+        :param now: POSIX seconds.
+        :param mode: ``auto`` is ``quota+nodes`` on fixed nodes and ``quota`` on elastic ones.
+        :param fixed_nodes: ``None`` looks for an autoscaler.
+        """
+        fixed = self.nodes_kind(fixed_nodes).fixed
+        effective = self._mode(mode, fixed)
+        complaints = self._complaints(now, effective)
+        return ClusterView(
+            cluster_id=self.cluster_id,
+            nodes=self._part("nodes", self._nodes, lambda records: tuple(item.view for item in records)),
+            pods=self._pod_views(now),
+            quotas=self._part("quotas", self._quotas, tuple),
+            limit_ranges=self._part("limit_ranges", self._limit_ranges, tuple),
+            namespaces=self._part("namespaces", self._namespaces, frozenset)
+            if self._knows_namespaces()
+            else None,
+            mode=effective,
+            fixed_nodes=fixed,
+            fresh=not complaints,
+            stale_reason="; ".join(complaints),
+        )
+
+    def applications(self, instance_id: str | None = None) -> Sequence[ApplicationView]:
+        """Return the SparkApplications by namespace and name.
+
+        :param instance_id: only those of this Airflow installation; ``None`` for all, foreign ones included.
+        """
+        views: tuple[ApplicationView, ...] = self._part("applications", self._applications, tuple)
+        return views if instance_id is None else [item for item in views if item.instance_id == instance_id]
+
+    def nodes_kind(self, fixed_nodes: bool | None = None) -> NodesKind:
+        """Tell whether the nodes are fixed or elastic, and why.
+
+        :param fixed_nodes: what the site says; ``None`` asks for detection.
+        """
+        hints = self._part(
+            "hints", self._nodes, lambda records: tuple((item.view.name, item.autoscaler) for item in records)
+        )
+        return nodes_kind(fixed_nodes, hints)
+
+    def notes(self) -> list[str]:
+        """Say what is seen less widely than it could be, for people."""
+        said = []
+        missing = [str(part) for part in (self._pods, self._nodes) if part.refused]
+        if missing:
+            kinds = " and ".join(missing)
+            said.append(f"capacity is judged by quota only: {kinds} may not be listed in {self.connection}")
+        narrow = [part for part in self._coverages() if part.namespaced]
+        return said + [f"{part}: watched namespace by namespace" for part in narrow]
+
+    def counters(self) -> dict[str, WatchState]:
+        """Return the state of every watch by its name, e.g. ``pods`` or ``pods in team-a``."""
+        return {name: state for part in self._coverages() for name, state in part.states().items()}
+
+    def wait_for_change(self, timeout_seconds: float) -> bool:
+        """Wait until something has changed since the last call; return whether it has."""
+        changed = self._dirty.wait(timeout_seconds)
+        self._dirty.clear()
+        return changed
+
+    def stop(self) -> None:
+        """End all watches, within a second."""
+        ending = [item for part in self._coverages() for item in part.ask_to_stop()]
+        deadline = time.monotonic() + _STOP_SECONDS
+        for item in ending:
+            item.stop(max(0.0, deadline - time.monotonic()))
+
+    def _coverages(self) -> tuple[Coverage[Any], ...]:
+        return (
+            self._nodes,
+            self._pods,
+            self._quotas,
+            self._limit_ranges,
+            self._namespaces,
+            self._applications,
+        )
+
+    def _mode(self, mode: Mode | Literal["auto"], fixed: bool) -> Mode:
+        if self._pods.refused or self._nodes.refused:
+            return "quota"
+        if mode == "auto":
+            return "quota+nodes" if fixed else "quota"
+        return mode
+
+    def _knows_namespaces(self) -> bool:
+        return self._namespaces.reflectors()[0].state.synced
+
+    def _complaints(self, now: float, mode: Mode) -> list[str]:
+        needed: list[Coverage[Any]] = [self._pods, self._quotas, self._limit_ranges, self._applications]
+        if mode == "quota+nodes":
+            needed.append(self._nodes)
+        if not self._namespaces.refused:
+            needed.append(self._namespaces)
+        return [said for part in needed for said in part.complaints(now, self._patience)]
+
+    def _part(self, name: str, coverage: Coverage[Any], build: Callable[[Collection[Any]], Any]) -> Any:
+        """Return a part of the picture, built again only when its kind has changed."""
+        version = coverage.version()
+        kept = self._parts.get(name)
+        if kept is None or kept[0] != version:
+            kept = (version, build(coverage.views().values()))
+            self._parts[name] = kept
+        return kept[1]
+
+    def _pod_views(self, now: float) -> tuple[PodView, ...]:
+        """Return the pods as they count at ``now``; an elapsed grace period changes them without an event."""
+        if now > self._pods_valid_until:
+            self._parts.pop("pods", None)
+
+        def build(records: Collection[convert.PodRecord]) -> tuple[PodView, ...]:
+            ahead = [item.quota_deadline for item in records if item.quota_deadline is not None]
+            self._pods_valid_until = min((at for at in ahead if at >= now), default=math.inf)
+            return tuple(item.at(now) for item in records)
+
+        views: tuple[PodView, ...] = self._part("pods", self._pods, build)
+        return views
