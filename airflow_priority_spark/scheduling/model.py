@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Literal, NamedTuple
 
-from airflow_priority_spark.scheduling.resources import Resources
+from airflow_priority_spark.scheduling.resources import Resources, format_needed_and_free
 
 NO_RESOURCES: Final = Resources()
 
@@ -204,11 +204,17 @@ class QuotaView:
 
 @dataclass(frozen=True, slots=True)
 class LimitRangeView:
-    """A LimitRange's maximum for one container, per resource (only what can make a demand impossible)."""
+    """A LimitRange of containers: what can make a demand impossible, and what it fills in.
+
+    :param maximum: for one container, per resource.
+    :param default_limits: limits given to a container that sets none (``default``); where it is missing
+        the API server takes the maximum.
+    """
 
     namespace: str
     name: str
     maximum: Resources
+    default_limits: Resources = NO_RESOURCES
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,8 +273,8 @@ class Blocked:
 
     :param resource: the blocking resource: a quota key's resource (``cpu``, ``memory``, ``pods``,
         ``storage``, ``ephemeral-storage``, an extended resource, another quota key) or ``placement``.
-    :param needed: in the resource's base unit.
-    :param free: in the resource's base unit.
+    :param needed: in the resource's base unit; pods of the set that does not fit, for ``placement``.
+    :param free: in the resource's base unit; how many of those pods fit, for ``placement``.
     :param holder: whose limit it is, e.g. ``quota team-a``, ``declared capacity of team-a``, ``nodes``,
         ``limit range small``, ``protected head JOB``.
     :param detail: one more clause for people (e.g. why no node fits).
@@ -291,7 +297,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Impossible:
-    """A demand that no state of the queue could satisfy; ``why`` is the blocked verdict against an empty queue."""
+    """A demand that no state of the queue could satisfy; ``why`` is its verdict against an empty queue."""
 
     why: Blocked
 
@@ -321,19 +327,27 @@ class Decisions:
     :param blocked: heads (and whoever a protected head holds back) with their binding constraint.
     :param impossible: jobs to fail now.
     :param pools: the new credits and head clocks of every pool of the snapshot.
+    :param observed: for unchecked jobs that were admitted although they did not fit, what would have
+        blocked them.
     """
 
     admissions: tuple[Admission, ...]
     blocked: Mapping[str, Blocked]
     impossible: Mapping[str, Impossible]
     pools: Mapping[tuple[QueueKey, str], PoolState]
+    observed: Mapping[str, Blocked] = field(default_factory=dict)
 
 
 def describe_blocked(verdict: Blocked) -> str:
-    """Say a verdict in one sentence with numbers, e.g. ``memory: needs 96 GiB, 40 GiB free of quota team-a``."""
-    from airflow_priority_spark.scheduling.resources import format_amount
+    """Say a verdict in one sentence with numbers, e.g. ``memory: needs 96 GiB, 40 GiB free of quota team-a``.
 
-    unit = verdict.resource
-    needed, free = format_amount(unit, verdict.needed), format_amount(unit, max(0, verdict.free))
-    sentence = f"{unit}: needs {needed}, {free} free of {verdict.holder}"
+    Where two numbers do not say it (no node has the label, the namespace does not exist, a limit is
+    not set) the detail is the whole sentence.
+    """
+    if verdict.resource == "namespace":
+        return verdict.detail
+    if verdict.detail and (verdict.resource == "placement" or not verdict.needed):
+        return f"{verdict.resource}: {verdict.detail}"
+    needed, free = format_needed_and_free(verdict.resource, verdict.needed, max(0, verdict.free))
+    sentence = f"{verdict.resource}: needs {needed}, {free} free of {verdict.holder}"
     return f"{sentence} ({verdict.detail})" if verdict.detail else sentence

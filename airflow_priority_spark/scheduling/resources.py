@@ -8,7 +8,7 @@ GPUs and other countables as counts) in whole units. Conversion happens once, at
 rounds as Kubernetes rounds: up, away from zero.
 
 Source: ``k8s.io/apimachinery/pkg/api/resource/quantity.go`` (``ParseQuantity``, ``MilliValue``,
-``Value``: both round up).
+``Value``: both round up; what is larger than ``2^63 - 1`` becomes ``2^63 - 1``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ CPU: Final = "cpu"
 MEMORY: Final = "memory"
 PODS: Final = "pods"
 
-_QUANTITY = re.compile(r"^(?P<number>[+-]?(?:\d+\.?\d*|\.\d+))(?P<suffix>[A-Za-z]*|[eE][+-]?\d+)$")
+_QUANTITY = re.compile(
+    r"^(?P<number>[+-]?(?:\d+\.?\d*|\.\d+))(?P<suffix>[A-Za-z]*|[eE][+-]?\d{1,18})$", re.ASCII
+)
 _SUFFIXES: Final[Mapping[str, Fraction]] = {
     "n": Fraction(1, 10**9),
     "u": Fraction(1, 10**6),
@@ -43,6 +45,12 @@ _SUFFIXES: Final[Mapping[str, Fraction]] = {
     "Pi": Fraction(2**50),
     "Ei": Fraction(2**60),
 }
+#: Kubernetes keeps quantities in 64 bits and caps what is larger.
+_MAX_AMOUNT: Final = 2**63 - 1
+#: Beyond it every number is the cap (or rounds up to one unit): no need to compute ten to the power of it.
+_MAX_EXPONENT: Final = 400
+#: No quantity a person writes is longer; a longer one would only cost time.
+_MAX_LENGTH: Final = 100
 _ALLOWED: Final = "a Kubernetes quantity such as 500m, 2, 1.5, 1e3, 512Mi or 4Gi"
 
 
@@ -53,22 +61,23 @@ def parse_quantity(text: str | int | float, field: str = "quantity") -> Fraction
     :param field: where it was found, for the error.
     :raises InvalidQuantity: when it is not a quantity.
     """
-    match = _QUANTITY.match(str(text).strip())
-    if not match:
+    stripped = str(text).strip()
+    match = _QUANTITY.match(stripped)
+    if not match or len(stripped) > _MAX_LENGTH:
         raise InvalidQuantity(field, text, _ALLOWED)
     suffix = match["suffix"]
     if suffix in _SUFFIXES:
         scale = _SUFFIXES[suffix]
     elif suffix[0] in "eE" and suffix[1:].lstrip("+-").isdigit():
-        scale = Fraction(10) ** int(suffix[1:])
+        scale = Fraction(10) ** max(-_MAX_EXPONENT, min(_MAX_EXPONENT, int(suffix[1:])))
     else:
         raise InvalidQuantity(field, text, _ALLOWED)
     return Fraction(match["number"]) * scale
 
 
 def _round_up(value: Fraction) -> int:
-    """Round away from zero to an integer, as ``Quantity.Value`` does."""
-    magnitude = -(-abs(value).numerator // abs(value).denominator)
+    """Round away from zero to an integer of 64 bits, as ``Quantity.Value`` does."""
+    magnitude = min(_MAX_AMOUNT, -(-abs(value).numerator // abs(value).denominator))
     return magnitude if value >= 0 else -magnitude
 
 
@@ -122,6 +131,7 @@ class Resources(Mapping[str, int]):
         return len(self._amounts)
 
     def items(self) -> ItemsView[str, int]:
+        """Return the amounts that are not zero, sorted by resource."""
         return self._amounts.items()
 
     def __hash__(self) -> int:
@@ -167,14 +177,19 @@ class Resources(Mapping[str, int]):
         return dict(self._amounts)
 
 
+def is_bytes(resource: str) -> bool:
+    """Tell whether a resource or quota key counts bytes (memory, any storage, huge pages)."""
+    return resource.endswith(("memory", "storage")) or "hugepages-" in resource
+
+
 def format_amount(resource: str, amount: int) -> str:
-    """Say an amount as people do: ``1.5 CPU``, ``96 GiB``, ``3 pods``.
+    """Say an amount as people do: ``1.5 CPU``, ``96 GiB``, ``3 pods``, ``2 nvidia.com/gpu``.
 
     :param amount: in the base unit of ``resource``.
     """
     if is_cpu(resource):
-        return f"{_trim(amount / 1000)} CPU"
-    if resource.endswith(("memory", "storage")):
+        return f"{_trim(amount / 1000, 3)} CPU"
+    if is_bytes(resource):
         return format_bytes(amount)
     return f"{amount} {resource.removeprefix('requests.').removeprefix('count/')}"
 
@@ -183,9 +198,24 @@ def format_bytes(amount: int) -> str:
     """Say bytes with the largest binary unit that keeps the number at or above one."""
     for unit, size in (("TiB", 2**40), ("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
         if abs(amount) >= size:
-            return f"{_trim(amount / size)} {unit}"
+            return f"{_trim(amount / size, 2)} {unit}"
     return f"{amount} B"
 
 
-def _trim(value: float) -> str:
-    return f"{value:.2f}".rstrip("0").rstrip(".")
+def format_needed_and_free(resource: str, needed: int, free: int) -> tuple[str, str]:
+    """Say both amounts so that a person sees the difference.
+
+    A countable's unit is its own name, so only numbers are said; bytes that would round to the same
+    text are said in full (``needs 103079215105 B, 103079215104 B free``).
+
+    :param needed: in the base unit of ``resource``.
+    :param free: in the base unit of ``resource``.
+    """
+    if not is_cpu(resource) and not is_bytes(resource):
+        return str(needed), str(free)
+    texts = format_amount(resource, needed), format_amount(resource, free)
+    return (f"{needed} B", f"{free} B") if texts[0] == texts[1] and needed != free else texts
+
+
+def _trim(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}".rstrip("0").rstrip(".")
