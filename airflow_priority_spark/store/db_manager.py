@@ -20,6 +20,7 @@ from airflow.utils.db_manager import BaseDBManager
 from sqlalchemy import Connection, func, inspect, or_, select, text
 
 from airflow_priority_spark.errors import JobsParked
+from airflow_priority_spark.scheduling.jobs import WAITING
 from airflow_priority_spark.store.instance import create_single_rows
 from airflow_priority_spark.store.models import VERSION_TABLE, Base, Job
 
@@ -28,7 +29,6 @@ _HERE: Final = Path(__file__).parent
 _ADVISORY_LOCK: Final = int.from_bytes(b"psmigrat", "big")
 #: Milliseconds SQLite waits for another migration; the default of five seconds is short on a busy machine.
 _SQLITE_WAIT: Final = 60_000
-_WAITING_STATES: Final = ("held", "queued")
 
 
 class PrioritySparkDBManager(BaseDBManager):  # type: ignore[misc] # Airflow ships no types
@@ -155,7 +155,7 @@ def _refuse_while_jobs_wait(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         # A task that an arbiter parks between this look and the drop would be lost.
         connection.exec_driver_sql(f"LOCK TABLE {Job.__tablename__} IN ACCESS EXCLUSIVE MODE")
-    waiting = or_(Job.parked, Job.state.in_(_WAITING_STATES))
+    waiting = or_(Job.parked, Job.state.in_([str(state) for state in WAITING]))
     count = connection.scalar(select(func.count()).select_from(Job).where(waiting)) or 0
     if count:
         jobs = "1 job waits" if count == 1 else f"{count} jobs wait"

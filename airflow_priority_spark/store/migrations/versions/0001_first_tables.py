@@ -127,6 +127,7 @@ def _create_job():
         sa.Column("blocked_since", _INSTANT, nullable=True),
         sa.Column("admission", sa.Integer, nullable=False),
         sa.Column("reschedules", sa.Integer, nullable=False),
+        sa.Column("adopt", sa.Boolean, nullable=False),
         sa.Column("application_name", sa.String(253), nullable=True),
         sa.Column("application_uid", sa.String(63), nullable=True),
         sa.Column("application_state", sa.String(63), nullable=True),

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every test starts from: an Airflow of its own, and no silent skips.
+
+Airflow reads its configuration when it is first imported, so the environment is set here, before
+any test module. A test that wants a database asks for the fixture ``database`` or ``session``; one
+that starts Airflow processes of its own sets its own variables over these.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+
+import pytest
+
+pytest_plugins = ["tests.no_skips", "tests.postgresql", "tests.airflow_database"]
+
+if "airflow.settings" in sys.modules:
+    raise pytest.UsageError("airflow was imported before tests/conftest.py could give it a home of its own")
+
+_HOME = tempfile.mkdtemp(prefix="priority-spark-tests-")
+os.environ.update(
+    AIRFLOW_HOME=_HOME,
+    AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{_HOME}/none.db",
+    AIRFLOW__CORE__LOAD_EXAMPLES="False",
+    AIRFLOW__CORE__DAGS_FOLDER=f"{_HOME}/dags",
+    AIRFLOW__LOGGING__LOGGING_LEVEL="WARNING",
+)
+
+
+def pytest_unconfigure():
+    shutil.rmtree(_HOME, ignore_errors=True)
