@@ -77,6 +77,14 @@ class ConnectionRef:
         """Return a stable text for this way to a cluster, the key of the alias table."""
         return json.dumps(self.to_json(), sort_keys=True)
 
+    @classmethod
+    def parse(cls, alias: str) -> ConnectionRef:
+        """Read what ``alias`` returned.
+
+        :raises InvalidRequest: naming the field.
+        """
+        return cls.from_json(json.loads(alias))
+
 
 @dataclass(frozen=True, slots=True)
 class AdmissionRequest:

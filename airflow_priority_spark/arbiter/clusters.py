@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which cluster a connection leads to, and one observer per cluster.
+
+Resolving a connection talks to a Kubernetes API that may be down; a cycle must not wait for it. So
+it happens in a background thread, and a job whose connection is not resolved yet stays where it is,
+deferred in Airflow, until a later cycle finds the answer.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+from airflow_priority_spark.cluster.connections import ClusterConnection, identify, resolve
+from airflow_priority_spark.cluster.observer import ClusterObserver
+from airflow_priority_spark.errors import InvalidInput, PrioritySparkError
+from airflow_priority_spark.settings import Settings
+from airflow_priority_spark.spark.request import ConnectionRef
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A connection that was followed to its cluster."""
+
+    cluster_id: str
+    connection: ClusterConnection
+
+
+class Clusters:
+    """The clusters this arbiter knows.
+
+    :param settings: for the times after which a picture counts as stale.
+    :param wake: called from watch threads when something changed.
+    :param monotonic: seconds that only grow, for the time between two attempts.
+    """
+
+    def __init__(self, settings: Settings, wake: Callable[[], None], monotonic: Callable[[], float]) -> None:
+        self._settings = settings
+        self._wake = wake
+        self._monotonic = monotonic
+        self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="priority-spark-resolve")
+        self._futures: dict[str, Future[Resolved]] = {}
+        self._retry_at: dict[str, float] = {}
+        self._failures: dict[str, PrioritySparkError] = {}
+        self._resolved: dict[str, Resolved] = {}
+        self._lock = threading.Lock()
+        self.observers: dict[str, ClusterObserver] = {}
+        self.connections: dict[str, ClusterConnection] = {}
+
+    @property
+    def failures(self) -> Mapping[str, PrioritySparkError]:
+        """Return connection (as alias text) → why it does not lead to a cluster at the moment."""
+        return dict(self._failures)
+
+    def find(self, ref: ConnectionRef) -> str | None:
+        """Return the cluster of a connection; ``None`` while that is being found out.
+
+        :raises InvalidInput: when the connection can never work as it is.
+        """
+        alias = ref.alias()
+        if resolved := self._resolved.get(alias):
+            return resolved.cluster_id
+        future = self._futures.get(alias)
+        if future is None:
+            if self._monotonic() >= self._retry_at.get(alias, 0.0):
+                self._futures[alias] = self._pool.submit(self._follow, ref)
+                self._futures[alias].add_done_callback(lambda _: self._wake())
+            return None
+        if not future.done():
+            return None
+        return self._settle(alias, ref, self._futures.pop(alias))
+
+    @staticmethod
+    def _follow(ref: ConnectionRef) -> Resolved:
+        connection = resolve(ref)
+        return Resolved(identify(connection), connection)
+
+    def _settle(self, alias: str, ref: ConnectionRef, future: Future[Resolved]) -> str | None:
+        try:
+            resolved = future.result()
+        except InvalidInput:
+            raise
+        except PrioritySparkError as error:
+            if str(self._failures.get(alias)) != str(error):
+                log.warning("Jobs of connection %s wait outside the queue: %s", ref.conn_id, error)
+            self._failures[alias] = error
+            self._retry_at[alias] = self._monotonic() + RETRY_SECONDS
+            return None
+        if self._failures.pop(alias, None):
+            log.info("Connection %s leads to a cluster again", ref.conn_id)
+        self._resolved[alias] = resolved
+        self._observe(resolved)
+        return resolved.cluster_id
+
+    def _observe(self, resolved: Resolved) -> None:
+        if resolved.cluster_id in self.observers:
+            return
+        log.info("Watching cluster %s at %s", resolved.cluster_id, resolved.connection.host)
+        observer = ClusterObserver(
+            resolved.connection,
+            resolved.cluster_id,
+            on_change=self._wake,
+            patience_seconds=self._settings.stale_after_seconds,
+        )
+        self.observers[resolved.cluster_id] = observer
+        self.connections[resolved.cluster_id] = resolved.connection
+
+    def stop(self) -> None:
+        """End all watches."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for observer in self.observers.values():
+            observer.stop()

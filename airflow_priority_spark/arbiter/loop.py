@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The loop: lead or stand by; intake, observe, decide, apply, reconcile; sleep until something changes.
+
+A cycle may fail at any line, for any reason the world can think of; the next one begins from the
+tables and the watches and repairs what was left. So a failed cycle is logged once and tried again with
+a growing pause, and only a wrong shape of Airflow or missing tables end the process.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError
+
+from airflow_priority_spark.arbiter.apply import Applied, apply
+from airflow_priority_spark.arbiter.clusters import Clusters
+from airflow_priority_spark.arbiter.context import Context
+from airflow_priority_spark.arbiter.intake import enqueue, take_in
+from airflow_priority_spark.arbiter.observe import Applications, Observer
+from airflow_priority_spark.arbiter.picture import cluster_json
+from airflow_priority_spark.arbiter.reconcile import Reconciler
+from airflow_priority_spark.errors import (
+    DatabaseNotMigrated,
+    IncompatibleAirflow,
+    InvalidInput,
+    LeadershipLost,
+)
+from airflow_priority_spark.scheduling.cycle import decide
+from airflow_priority_spark.scheduling.model import ClusterView
+from airflow_priority_spark.settings import Settings, parse_pools
+from airflow_priority_spark.spark.request import ConnectionRef
+from airflow_priority_spark.store.instance import instance_id
+from airflow_priority_spark.store.leadership import Leadership, SessionFactory
+from airflow_priority_spark.store.queues import QueueTable, known_aliases, read_queues
+from airflow_priority_spark.store.snapshots import save_snapshot, save_summary
+
+log = logging.getLogger(__name__)
+
+#: However fast a cluster changes, so many seconds lie between two cycles.
+MIN_PAUSE = 0.1
+MAX_BACKOFF = 15.0
+#: A picture that did not change is written again after so many seconds, to show that somebody looks.
+PICTURE_SECONDS = 10.0
+#: ``[priority_spark] nodes`` → are the nodes all there will be; ``None`` looks for an autoscaler.
+FIXED_NODES = {"auto": None, "fixed": True, "elastic": False}
+
+
+def utcnow() -> datetime.datetime:
+    """Return the current UTC time."""
+    return datetime.datetime.now(datetime.UTC)
+
+
+class ArbiterLoop:
+    """One arbiter process.
+
+    :param session_factory: makes sessions on Airflow's metadata database.
+    :param holder: who we are, unique among all arbiters.
+    :param clock: the current UTC time.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        session_factory: SessionFactory,
+        *,
+        holder: str,
+        clock: Callable[[], datetime.datetime] = utcnow,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.wake = threading.Event()
+        self.sessions = session_factory
+        self.leadership = Leadership(session_factory, holder, clock, settings.lease_seconds)
+        self.clusters = Clusters(settings, self.wake.set, time.monotonic)
+        with session_factory() as session:
+            identity = instance_id(session)
+        self.context = Context(
+            settings=settings,
+            clusters=self.clusters,
+            instance_id=identity,
+            pools=parse_pools(settings.priority_pools),
+            actor=f"arbiter {holder}",
+        )
+        self.observer = Observer(self.context)
+        self.reconciler = Reconciler(self.context, self.leadership)
+        self._reconciled_at: float | None = None
+        self._pictured_at: float | None = None
+        self._pictured: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
+        self._fault = ""
+        self._queues = QueueTable((), {}, {}, {})
+
+    def run(self, stop: threading.Event, heartbeat: Callable[[], None]) -> None:
+        """Run cycles until ``stop`` is set.
+
+        :param heartbeat: called once per cycle; tells Airflow that we live.
+        :raises DatabaseNotMigrated, IncompatibleAirflow: waiting would not help.
+        """
+        failures = 0
+        try:
+            while not stop.is_set():
+                self.wake.clear()
+                failures = 0 if self._attempt(heartbeat) else failures + 1
+                self._sleep(stop, failures)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End the watches and give the lease up."""
+        self.clusters.stop()
+        try:
+            self.leadership.release()
+        except DBAPIError as error:
+            log.warning("Could not give up the lease, it will expire: %s", error)
+
+    def _attempt(self, heartbeat: Callable[[], None]) -> bool:
+        try:
+            heartbeat()
+            if not self.leadership.leads and not self._lead():
+                return True
+            self.cycle()
+        except (DatabaseNotMigrated, IncompatibleAirflow):
+            raise
+        except LeadershipLost as lost:
+            log.warning("Not leading: %s", lost)
+            return True
+        except Exception as error:
+            self._report(error)
+            return False
+        if self._fault:
+            log.info("Cycles work again")
+            self._fault = ""
+        return True
+
+    def _report(self, error: Exception) -> None:
+        """Log a fault whole when it is new, and not again while it stays the same."""
+        text = f"{type(error).__name__}: {error}"
+        if text != self._fault:
+            log.exception("A cycle failed and will be tried again")
+            self._fault = text
+
+    def _sleep(self, stop: threading.Event, failures: int) -> None:
+        if failures:
+            stop.wait(min(MAX_BACKOFF, self.settings.poll_interval_seconds * 2 ** min(failures, 5)))
+            return
+        pause = self.settings.poll_interval_seconds
+        if not self.leadership.leads:
+            pause = max(pause, self.settings.lease_seconds / 4)
+        stop.wait(MIN_PAUSE)
+        deadline = time.monotonic() + pause - MIN_PAUSE
+        while not stop.is_set() and not self.wake.is_set() and time.monotonic() < deadline:
+            self.wake.wait(min(0.2, max(0.0, deadline - time.monotonic())))
+
+    def _lead(self) -> bool:
+        if not self.leadership.acquire():
+            return False
+        log.info("Leading as %s, epoch %s", self.leadership.holder, self.leadership.epoch)
+        with self.sessions() as session:
+            aliases = known_aliases(session)
+        for alias in aliases:
+            try:
+                self.clusters.find(ConnectionRef.parse(alias))
+            except InvalidInput as error:
+                log.warning("A connection that once led to a cluster does not any more: %s", error)
+        return True
+
+    def cycle(self) -> Applied:
+        """Run one cycle.
+
+        :raises LeadershipLost: when another arbiter leads.
+        """
+        now = self.clock()
+        self.leadership.renew_if_due()
+        self._intake(now)
+        with self.sessions() as session:
+            self._queues = read_queues(session)
+        views = self.views(now)
+        applications = self._applications()
+        self.reconciler.applications(applications, now)
+        due = self._due(self._reconciled_at, self.settings.reconcile_interval_seconds)
+        if due:
+            self.reconciler.task_instances(now)
+            self.reconciler.take_back(now)
+        with self.sessions() as session:
+            picture = self.observer.picture(session, self._queues, views, applications)
+        applied = apply(self.context, self.leadership, picture, decide, now)
+        if due:
+            self.reconciler.release(views, picture.queues, applications, now)
+            self.reconciler.strays(applications)
+            self._reconciled_at = time.monotonic()
+        if applied.lost:
+            self._reconciled_at = None
+        self._save_pictures(views, now)
+        if applied.admitted >= self.settings.batch_size:
+            self.wake.set()
+        return applied
+
+    def _intake(self, now: datetime.datetime) -> None:
+        with self.sessions() as session:
+            ready = take_in(self.context, session)
+        if ready:
+            with self.leadership.transaction() as session:
+                enqueue(self.context, session, ready, now)
+
+    def _applications(self) -> Applications:
+        return Applications(
+            {
+                cluster_id: observer.applications(instance_id=self.context.instance_id)
+                for cluster_id, observer in self.clusters.observers.items()
+            }
+        )
+
+    def views(self, now: datetime.datetime) -> dict[str, ClusterView]:
+        """Return the picture of every cluster that is watched."""
+        namespaces: dict[str, set[str]] = {}
+        for view in self._queues.views:
+            namespaces.setdefault(view.key.cluster_id, set()).add(view.key.namespace)
+        views = {}
+        for cluster_id, observer in self.clusters.observers.items():
+            observer.follow(namespaces.get(cluster_id, ()))
+            views[cluster_id] = observer.view(
+                now.timestamp(),
+                mode=self.settings.capacity_mode,  # type: ignore[arg-type] # checked by settings.load
+                fixed_nodes=FIXED_NODES[self.settings.nodes],
+            )
+        return views
+
+    @staticmethod
+    def _due(last: float | None, interval: float) -> bool:
+        return last is None or time.monotonic() - last >= interval
+
+    def _save_pictures(self, views: dict[str, ClusterView], now: datetime.datetime) -> None:
+        pictures = {cluster_id: cluster_json(view) for cluster_id, view in views.items()}
+        summary = {"unresolved": {alias: str(error) for alias, error in self.clusters.failures.items()}}
+        if (pictures, summary) == self._pictured and not self._due(self._pictured_at, PICTURE_SECONDS):
+            return
+        with self.leadership.transaction() as session:
+            for cluster_id, picture in pictures.items():
+                save_snapshot(session, cluster_id, picture, now)
+            save_summary(session, summary, now)
+        self._pictured, self._pictured_at = (pictures, summary), time.monotonic()

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is kept of a cluster's picture for people: quotas, nodes in sum, freshness. No pod names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_priority_spark.scheduling.model import ClusterView
+from airflow_priority_spark.scheduling.resources import Resources
+
+
+def cluster_json(view: ClusterView) -> dict[str, Any]:
+    """Return the JSON form; amounts are integers in base units (millicores, bytes, counts)."""
+    allocatable, requested = Resources(), Resources()
+    for node in view.nodes:
+        if node.ready:
+            allocatable = allocatable + node.allocatable
+    for pod in view.pods:
+        if pod.node is not None and pod.counts_node:
+            requested = requested + pod.requests + Resources({"pods": 1})
+    return {
+        "fresh": view.fresh,
+        "stale_reason": view.stale_reason,
+        "mode": view.mode,
+        "fixed_nodes": view.fixed_nodes,
+        "nodes": {
+            "count": len(view.nodes),
+            "ready": sum(node.ready for node in view.nodes),
+            "allocatable": allocatable.as_dict(),
+            "requested": requested.as_dict(),
+        },
+        "quotas": [
+            {
+                "namespace": quota.namespace,
+                "name": quota.name,
+                "hard": {key: quota.hard[key] for key in sorted(quota.keys or quota.hard)},
+                "used": {key: quota.used[key] for key in sorted(quota.keys or quota.hard)},
+            }
+            for quota in view.quotas
+        ],
+    }

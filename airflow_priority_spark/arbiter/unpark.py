@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Give every waiting task back to Airflow, so that the package can be switched off or removed.
+
+Works without an arbiter: it is the door that must open when nothing else does. Each task is either
+resumed into the ``legacy`` flow (it creates its application without asking anybody) or failed.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from typing import Literal
+
+from sqlalchemy.orm import Session
+
+from airflow_priority_spark.arbiter import resume
+from airflow_priority_spark.scheduling.jobs import JobState
+from airflow_priority_spark.spark.admission import AdmissionEvent
+from airflow_priority_spark.store import jobs
+from airflow_priority_spark.store.instance import instance_id
+from airflow_priority_spark.store.leadership import SessionFactory
+from airflow_priority_spark.store.models import Job
+
+#: A task that was sent to legacy creates its application whenever Airflow starts it.
+LEGACY_VALID = datetime.timedelta(days=7)
+
+
+def _utcnow() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+def unpark(
+    session_factory: SessionFactory,
+    *,
+    action: Literal["legacy", "fail"],
+    actor: str,
+    dry_run: bool = False,
+    batch_size: int = 100,
+    clock: Callable[[], datetime.datetime] = _utcnow,
+) -> int:
+    """Resume every waiting task; return how many there were.
+
+    :param action: ``legacy``: straight to the cluster; ``fail``: the task fails without retries.
+    :param actor: who asked, for the events.
+    :param dry_run: only count.
+    """
+    if dry_run:
+        with session_factory() as session:
+            return jobs.count_waiting(session)
+    total = 0
+    while True:
+        with session_factory() as session, session.begin():
+            batch = jobs.waiting_batch(session, batch_size)
+            for job in batch:
+                _give_back(session, job, action, actor, clock())
+        total += len(batch)
+        if not batch:
+            return total
+
+
+def _give_back(session: Session, job: Job, action: str, actor: str, now: datetime.datetime) -> None:
+    task_instance = resume.lock_parked(session, job.ti_id)
+    if task_instance is None:
+        # The task went elsewhere while it waited; nothing is parked under this job any more.
+        jobs.move(session, job, JobState.CANCELLED, "unparked: the task was not waiting", actor, now)
+        return
+    if action == "fail":
+        reason = "unparked: the queue is being removed"
+        jobs.move(session, job, JobState.CANCELLED, reason, actor, now)
+        event = AdmissionEvent(outcome="cancelled", job_id=job.id, reason=reason)
+    else:
+        event = _to_legacy(session, job, actor, now)
+    resume.resume(session, task_instance, event.to_payload())
+
+
+def _to_legacy(session: Session, job: Job, actor: str, now: datetime.datetime) -> AdmissionEvent:
+    reason = "unparked: sent to the legacy flow"
+    if job.state == JobState.HELD.value:
+        jobs.move(session, job, JobState.QUEUED, "released to be unparked", actor, now)
+    job.flow, job.parked, job.admission = "legacy", False, job.admission + 1
+    jobs.move(session, job, JobState.ADMITTED, reason, actor, now)
+    jobs.give_grant(session, job, unchecked=True, now=now, valid_until=now + LEGACY_VALID)
+    return AdmissionEvent(
+        outcome="legacy",
+        job_id=job.id,
+        instance_id=instance_id(session),
+        pool=job.pool,
+        admission=job.admission,
+        valid_until=(now + LEGACY_VALID).timestamp(),
+        waited_seconds=(now - job.position_at).total_seconds(),
+        reason=reason,
+    )
