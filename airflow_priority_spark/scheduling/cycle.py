@@ -176,6 +176,7 @@ class _ClusterCycle:
             if verdict is None:
                 line.charge(pool)
                 self._outcome.admit(pool.head)
+                self._left -= 1
                 pool.pop()
                 return True
             self._park(line, pool, pool.head, verdict)

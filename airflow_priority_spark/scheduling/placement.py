@@ -58,8 +58,26 @@ def place(pool: NodePool, demand: Demand) -> Taken | None:
     taken = _place_in_order(pool, sets)
     if taken is None and len(sets) == 2 and is_exact(demand):
         single, many = sorted(sets, key=lambda item: item[1])
-        taken = _place_single_where_it_costs_least(pool, single[0], many)
+        node = _cheapest_node(pool, single[0], many)
+        if node is not None:
+            amount = pool.need(single[0].requests).vector
+            pool.take(node, amount)
+            taken = [(node, amount), *pool.put(*many)[1]]
     return taken
+
+
+def can_place(pool: NodePool, demand: Demand) -> bool:
+    """Tell whether ``place`` would succeed, taking nothing; cheap where many nodes are equal."""
+    sets = [(shape_of(pods), pods.count) for pods in demand.pod_sets if pods.count > 0]
+    if len(sets) == 2 and is_exact(demand):
+        single, many = sorted(sets, key=lambda item: item[1])
+        return _cheapest_node(pool, single[0], many) is not None
+    if len(sets) < 2:
+        return fits_alone(pool, demand)
+    taken = place(pool, demand)
+    if taken is not None:
+        pool.give_back(taken)
+    return taken is not None
 
 
 def place_what_fits(pool: NodePool, sets: Sequence[tuple[Shape, int]]) -> Taken:
@@ -78,10 +96,8 @@ def _place_in_order(pool: NodePool, sets: Sequence[tuple[Shape, int]]) -> Taken 
     return taken
 
 
-def _place_single_where_it_costs_least(
-    pool: NodePool, single: Shape, many: tuple[Shape, int]
-) -> Taken | None:
-    """Place one pod where the fewest of many equal pods lose their room; exact.
+def _cheapest_node(pool: NodePool, single: Shape, many: tuple[Shape, int]) -> int | None:
+    """Return the node for one pod that leaves room for many equal pods, ``None`` when there is none; exact.
 
     The many fit if and only if the nodes hold enough of them one by one, so the best place of the
     single pod is the one that lowers that sum least (ties: the tightest free room, then the name).
@@ -97,11 +113,7 @@ def _place_single_where_it_costs_least(
         if one.fits(free):
             choice = (_cost(one, each, free) if id(kind) in hosts else 0, free, nodes[0])
             best = choice if best is None else min(best, choice)
-    if best is None or room - best[0] < count:
-        return None
-    pool.take(best[2], one.vector)
-    _, taken = pool.put(shape, count)
-    return [(best[2], one.vector), *taken]
+    return best[2] if best is not None and room - best[0] >= count else None
 
 
 def _cost(one: Need, each: Need, free: Vector) -> int:

@@ -27,6 +27,7 @@ from airflow_priority_spark.scheduling.model import (
 from airflow_priority_spark.scheduling.nodes import NodePool, Taken, Vector
 from airflow_priority_spark.scheduling.order import resource_of
 from airflow_priority_spark.scheduling.placement import (
+    can_place,
     fits_alone,
     hardness,
     is_exact,
@@ -139,9 +140,7 @@ class ClusterRoom:
     def _ask_empty_nodes(self, demand: Demand) -> Blocked | None:
         if self._empty is None:
             self._empty = NodePool(self._view.nodes, self._shapes, lambda _: ({}, 0))
-        taken = place(self._empty, demand)
-        if taken is not None:
-            self._empty.give_back(taken)
+        if can_place(self._empty, demand):
             return None
         if not is_exact(demand) and fits_alone(self._empty, demand):
             return None
