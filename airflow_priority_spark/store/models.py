@@ -122,6 +122,7 @@ class Job(Base):
     ``(position_at, position_id)`` is its place: creation time and id of the trigger that enqueued it.
     ``parked``: its task instance waits without a trigger, only we can resume it.
     ``verdict``: the last blocked verdict as JSON; ``ineligible``: why it is not looked at.
+    ``adopt``: it waits again because Airflow lost its attempt; an application it has is taken up again.
     """
 
     __tablename__ = f"{PREFIX}job"
@@ -162,6 +163,7 @@ class Job(Base):
 
     admission: Mapped[int] = mapped_column(Integer, nullable=False, default=0)
     reschedules: Mapped[int] = mapped_column(Integer, nullable=False, default=0)
+    adopt: Mapped[bool] = mapped_column(Boolean, nullable=False, default=False)
     application_name: Mapped[str | None] = mapped_column(String(253), nullable=True)
     application_uid: Mapped[str | None] = mapped_column(String(63), nullable=True)
     application_state: Mapped[str | None] = mapped_column(String(63), nullable=True)
