@@ -197,17 +197,23 @@ def _concerns_spark(spec: Mapping[str, Any]) -> bool:
 
 
 def limit_range(raw: Mapping[str, Any]) -> LimitRangeView | None:
-    """Convert a LimitRange: the smallest ``max`` of its ``Container`` and ``Pod`` items, if it has one.
+    """Convert a LimitRange: the smallest ``max`` of its ``Container`` and ``Pod`` items, and default limits.
 
-    A Spark pod is one container that matters, so what bounds either bounds both.
+    A Spark pod is one container that matters, so what bounds either bounds both. ``None`` when it does
+    neither.
     """
     maximum: dict[str, int] = {}
+    default_limits = NO_RESOURCES
     for item in (raw.get("spec") or {}).get("limits") or ():
         if item.get("type") in ("Container", "Pod"):
             for name, amount in _amounts(tuple((item.get("max") or {}).items())).items():
                 maximum[name] = min(amount, maximum.get(name, amount))
+        if item.get("type") == "Container":
+            default_limits = _amounts(tuple((item.get("default") or {}).items()))
+    if not maximum and not default_limits:
+        return None
     metadata = raw["metadata"]
-    return LimitRangeView(metadata["namespace"], metadata["name"], Resources(maximum)) if maximum else None
+    return LimitRangeView(metadata["namespace"], metadata["name"], Resources(maximum), default_limits)
 
 
 def namespace(raw: Mapping[str, Any]) -> str:

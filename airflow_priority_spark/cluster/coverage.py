@@ -33,10 +33,13 @@ class Coverage(Generic[View]):
         self._versions: object = None
         self._views: Mapping[Key, View] = {}
         self._refused = False
-        self._wide.start()
 
     def __str__(self) -> str:
         return self._wide.kind.resource
+
+    def start(self) -> None:
+        """Begin to watch, cluster-wide at first."""
+        self._wide.start()
 
     @property
     def refused(self) -> bool:

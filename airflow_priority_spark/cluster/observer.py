@@ -46,7 +46,7 @@ View = TypeVar("View")
 Mode = Literal["quota", "quota+nodes"]
 
 #: ``[priority_spark] stale_after_seconds`` where nobody says otherwise.
-DEFAULT_PATIENCE_SECONDS: Final = 30.0
+DEFAULT_STALE_AFTER_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 0.8
 
 
@@ -54,8 +54,8 @@ class ClusterObserver:
     """Watches one cluster. ``view`` and ``applications`` are for one thread; the watches run in their own.
 
     :param cluster_id: from ``connections.identify``.
-    :param on_change: called from a watch's thread whenever something has changed; must be quick.
-    :param patience_seconds: a watch may be out of step for so long before the picture is stale.
+    :param changed: called from a watch's thread whenever something has changed; must be quick.
+    :param stale_after_seconds: a watch may be out of step for so long before the picture is stale.
     :param random: jitter of the watches.
     :param clock: POSIX seconds; ``view``'s ``now`` is of the same clock.
     """
@@ -65,16 +65,16 @@ class ClusterObserver:
         connection: ClusterConnection,
         cluster_id: str,
         *,
-        on_change: Callable[[], None] | None = None,
-        patience_seconds: float = DEFAULT_PATIENCE_SECONDS,
+        changed: Callable[[], None] | None = None,
+        stale_after_seconds: float = DEFAULT_STALE_AFTER_SECONDS,
         rhythm: Rhythm = DEFAULT_RHYTHM,
         random: Random | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.connection, self.cluster_id = connection, cluster_id
-        self._patience, self._rhythm = patience_seconds, rhythm
+        self._stale_after, self._rhythm = stale_after_seconds, rhythm
         self._random, self._clock = random or Random(), clock
-        self._on_change = on_change
+        self._on_change = changed
         self._dirty = threading.Event()
         self._nodes = self._cover(NODES, convert.node, fallback=False)
         self._pods = self._cover(PODS, convert.pod)
@@ -106,6 +106,11 @@ class ClusterObserver:
         self._dirty.set()
         if self._on_change is not None:
             self._on_change()
+
+    def start(self) -> None:
+        """Begin to watch; ``view`` is stale until everything has been read once."""
+        for coverage in self._coverages():
+            coverage.start()
 
     def follow(self, namespaces: Iterable[str]) -> None:
         """Name the queues' namespaces: they are watched one by one for kinds refused cluster-wide.
@@ -214,7 +219,7 @@ class ClusterObserver:
             needed.append(self._nodes)
         if not self._namespaces.refused:
             needed.append(self._namespaces)
-        return [said for part in needed for said in part.complaints(now, self._patience)]
+        return [said for part in needed for said in part.complaints(now, self._stale_after)]
 
     def _part(self, name: str, coverage: Coverage[Any], build: Callable[[Collection[Any]], Any]) -> Any:
         """Return a part of the picture, built again only when its kind has changed."""

@@ -171,7 +171,9 @@ def explain(
     if refused.code == 403:
         user = _USER.search(refused.message)
         subject = user.group(1) if user else f"the user of {connection.label}"
-        return PermissionMissing(f"{tried}: {said}. Grant the verb {verb} on {what}{where} to {subject}.")
+        return PermissionMissing(
+            f"{tried}: {said}. Grant the verb {verb} on {kind.resource}{where} to {subject}."
+        )
     if refused.code == 401:
         return ClusterUnavailable(
             f"{tried}: {said}. The credentials of {connection.label} are not accepted; renew them."

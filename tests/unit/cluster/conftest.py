@@ -25,7 +25,7 @@ class ScriptedApi:
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, str, dict[str, str]]] = []
-        self._answers: dict[str, list[Callable[["Request"], None]]] = {}
+        self._answers: dict[str, list[Callable[[Request], None]]] = {}
         self.closing = threading.Event()
         self._server: ThreadingHTTPServer | None = None
         self.port = 0
@@ -101,7 +101,7 @@ class Request(BaseHTTPRequestHandler):
         prefix = "watch:" if self.query.get("watch") else ""
         self.api.answer(prefix + url.path)(self)
 
-    do_GET = do_DELETE = handle_any  # noqa: N815
+    do_GET = do_DELETE = handle_any
 
     def reply(self, value: object, code: int = 200, **headers: str) -> None:
         text = json.dumps(value).encode()

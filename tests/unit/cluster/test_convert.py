@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Objects as the API server writes them become the views a decision needs."""
+
+import pytest
+
+from airflow_priority_spark.cluster import convert
+from airflow_priority_spark.scheduling.model import Taint, Toleration
+from airflow_priority_spark.scheduling.resources import Resources
+
+GIB = 2**30
+MIB = 2**20
+
+
+def container(cpu=None, memory=None, *, limits=None, restart=None):
+    requests = {name: amount for name, amount in (("cpu", cpu), ("memory", memory)) if amount}
+    raw = {"name": "c", "resources": {"requests": requests, "limits": limits or {}}}
+    return {**raw, "restartPolicy": restart} if restart else raw
+
+
+def raw_pod(spec=None, *, phase="Running", labels=None, **metadata):
+    return {
+        "metadata": {"namespace": "team-a", "name": "p", "labels": labels or {}, **metadata},
+        "spec": spec or {"containers": [container("1", "1Gi")]},
+        "status": {"phase": phase},
+    }
+
+
+# An executor pod as Spark 4 creates it on Kubernetes 1.33, cut to what matters and what must not confuse.
+EXECUTOR = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {
+        "name": "pi-7d8c1f9a2b3c4d5e-exec-1",
+        "namespace": "team-a",
+        "uid": "8a6d9d0e-0000-4000-8000-000000000001",
+        "resourceVersion": "4711",
+        "creationTimestamp": "2026-03-01T12:00:00Z",
+        "labels": {
+            "spark-role": "executor",
+            "spark-exec-id": "1",
+            "spark-app-selector": "spark-7d8c1f9a",
+            "priority-spark/job": "0191e0a0-1111-7000-8000-000000000001",
+            "priority-spark/instance": "airflow-1",
+        },
+    },
+    "spec": {
+        "nodeName": "worker-1",
+        "nodeSelector": {"pool": "spark", "disk": "ssd"},
+        "tolerations": [
+            {"key": "dedicated", "operator": "Equal", "value": "spark", "effect": "NoSchedule"},
+            {
+                "key": "node.kubernetes.io/not-ready",
+                "operator": "Exists",
+                "effect": "NoExecute",
+                "tolerationSeconds": 300,
+            },
+            {"operator": "Exists"},
+        ],
+        "containers": [
+            {
+                "name": "spark-kubernetes-executor",
+                "image": "spark:4",
+                "resources": {
+                    "requests": {"cpu": "500m", "memory": "1408Mi", "nvidia.com/gpu": "1"},
+                    "limits": {"memory": "1408Mi", "nvidia.com/gpu": "1"},
+                },
+            }
+        ],
+    },
+    "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
+}
+
+
+def test_an_executor_pod_belongs_to_its_job_and_carries_what_it_uses():
+    view = convert.pod(EXECUTOR).at(0.0)
+
+    assert (view.namespace, view.name, view.node) == ("team-a", "pi-7d8c1f9a2b3c4d5e-exec-1", "worker-1")
+    assert (view.job_id, view.pod_set) == ("0191e0a0-1111-7000-8000-000000000001", "executor")
+    assert view.requests == Resources({"cpu": 500, "memory": 1408 * MIB, "nvidia.com/gpu": 1})
+    assert view.limits == Resources({"memory": 1408 * MIB, "nvidia.com/gpu": 1})
+    assert view.node_selector == (("disk", "ssd"), ("pool", "spark"))
+    assert view.tolerations == (
+        Toleration("dedicated", "Equal", "spark", "NoSchedule"),
+        Toleration("node.kubernetes.io/not-ready", "Exists", "", "NoExecute"),
+        Toleration("", "Exists", "", ""),
+    )
+    assert (view.counts_quota, view.counts_node) == (True, True)
+
+
+def test_a_foreign_pod_that_is_not_bound_yet_has_neither_job_nor_node():
+    view = convert.pod(raw_pod(phase="Pending")).at(0.0)
+
+    assert (view.job_id, view.pod_set, view.node) == (None, None, None)
+    assert (view.counts_quota, view.counts_node) == (True, True)
+
+
+REQUESTS = {
+    "containers add up": (
+        {"containers": [container("1", "1Gi"), container("500m", "512Mi")]},
+        {"cpu": 1500, "memory": 1536 * MIB},
+    ),
+    "an init container that is larger counts instead": (
+        {"initContainers": [container("3", "512Mi")], "containers": [container("1", "1Gi")]},
+        {"cpu": 3000, "memory": GIB},
+    ),
+    "init containers run one after the other": (
+        {"initContainers": [container("2"), container("2")], "containers": [container("1")]},
+        {"cpu": 2000},
+    ),
+    "a restartable init container runs beside the containers": (
+        {"initContainers": [container("1", restart="Always")], "containers": [container("2")]},
+        {"cpu": 3000},
+    ),
+    "an init container runs beside the restartable ones started before it": (
+        {
+            "initContainers": [
+                container("1", restart="Always"),
+                container("4"),
+                container("1", restart="Always"),
+            ],
+            "containers": [container("1")],
+        },
+        {"cpu": 5000},
+    ),
+    "an init container does not run beside the restartable ones started after it": (
+        {
+            "initContainers": [container("4"), container("1", restart="Always")],
+            "containers": [container("1")],
+        },
+        {"cpu": 4000},
+    ),
+    "the runtime's overhead comes on top": (
+        {"containers": [container("1", "1Gi")], "overhead": {"cpu": "250m", "memory": "120Mi"}},
+        {"cpu": 1250, "memory": GIB + 120 * MIB},
+    ),
+    "amounts of the whole pod replace the sum": (
+        {"containers": [container("1", "1Gi")], "resources": {"requests": {"cpu": "4"}}},
+        {"cpu": 4000, "memory": GIB},
+    ),
+    "no requests at all": ({"containers": [{"name": "c"}]}, {}),
+}
+
+
+@pytest.mark.parametrize("sentence", REQUESTS)
+def test_effective_requests(sentence):
+    spec, expected = REQUESTS[sentence]
+    assert convert.pod_amounts(spec, "requests") == Resources(expected)
+
+
+def test_overhead_raises_only_limits_that_exist():
+    spec = {"containers": [container(limits={"memory": "1Gi"})], "overhead": {"cpu": "250m", "memory": "1Gi"}}
+
+    assert convert.pod_amounts(spec, "limits") == Resources({"memory": 2 * GIB})
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+def test_a_finished_pod_counts_nowhere(phase):
+    view = convert.pod(raw_pod(phase=phase)).at(0.0)
+
+    assert (view.counts_quota, view.counts_node) == (False, False)
+
+
+def test_a_terminating_pod_leaves_the_quota_when_its_grace_is_over_but_stays_on_its_node():
+    raw = raw_pod(deletionTimestamp="2026-03-01T12:00:00Z", deletionGracePeriodSeconds=30)
+    record = convert.pod(raw)
+    deadline = convert.instant("2026-03-01T12:00:30Z")
+
+    assert record.quota_deadline == deadline
+    assert record.at(deadline).counts_quota
+    assert not record.at(deadline + 0.001).counts_quota
+    assert record.at(deadline + 3600).counts_node
+
+
+def test_a_terminating_pod_without_a_grace_period_counts_until_it_is_gone():
+    record = convert.pod(raw_pod(deletionTimestamp="2026-03-01T12:00:00Z"))
+
+    assert record.at(convert.instant("2027-01-01T00:00:00Z")).counts_quota
+
+
+def raw_node(ready="True", **spec):
+    return {
+        "metadata": {"name": "worker-1", "labels": {"pool": "spark"}},
+        "spec": spec,
+        "status": {
+            "allocatable": {
+                "cpu": "3920m",
+                "memory": "12Gi",
+                "pods": "110",
+                "ephemeral-storage": "47093746742",
+            },
+            "conditions": [{"type": "MemoryPressure", "status": "False"}, {"type": "Ready", "status": ready}],
+        },
+    }
+
+
+def test_a_node_offers_what_the_kubelet_reports():
+    view = convert.node(
+        raw_node(taints=[{"key": "dedicated", "value": "spark", "effect": "NoSchedule"}])
+    ).view
+
+    assert view.name == "worker-1"
+    assert view.allocatable == Resources(
+        {"cpu": 3920, "memory": 12 * GIB, "pods": 110, "ephemeral-storage": 47093746742}
+    )
+    assert view.labels == {"pool": "spark"}
+    assert view.taints == (Taint("dedicated", "spark", "NoSchedule"),)
+    assert view.ready
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (raw_node(unschedulable=True), "cordoned"),
+        (raw_node(ready="False"), "the kubelet says so"),
+        (raw_node(ready="Unknown"), "the kubelet has not been heard of"),
+        ({"metadata": {"name": "new"}}, "it has not reported yet"),
+    ],
+)
+def test_a_node_is_not_ready_when(raw, why):
+    assert not convert.node(raw).view.ready, why
+
+
+def raw_quota(spec, status=None):
+    return {"metadata": {"namespace": "team-a", "name": "compute"}, "spec": spec, "status": status or {}}
+
+
+def test_a_quota_is_what_the_api_server_admits_against():
+    status = {"hard": {"requests.cpu": "8", "pods": "20"}, "used": {"requests.cpu": "1500m", "pods": "3"}}
+    view = convert.quota(raw_quota({"hard": {"requests.cpu": "16", "pods": "20"}}, status))
+
+    assert (view.namespace, view.name) == ("team-a", "compute")
+    assert view.hard == Resources({"requests.cpu": 8000, "pods": 20})
+    assert view.used == Resources({"requests.cpu": 1500, "pods": 3})
+
+
+def test_a_quota_without_status_yet_counts_as_wished_for_and_unused():
+    view = convert.quota(raw_quota({"hard": {"pods": "20"}}))
+
+    assert (view.hard, view.used) == (Resources({"pods": 20}), Resources())
+
+
+def test_a_hard_limit_of_zero_is_a_limit():
+    view = convert.quota(raw_quota({"hard": {"requests.nvidia.com/gpu": "0", "pods": "5"}}))
+
+    assert view.keys == {"requests.nvidia.com/gpu", "pods"}
+
+
+def selector(name, operator):
+    return {
+        "scopeSelector": {"matchExpressions": [{"scopeName": name, "operator": operator, "values": ["x"]}]}
+    }
+
+
+@pytest.mark.parametrize(
+    ("scoping", "counts"),
+    [
+        ({}, True),
+        ({"scopes": ["NotTerminating", "NotBestEffort"]}, True),
+        ({"scopes": ["Terminating"]}, False),
+        ({"scopes": ["BestEffort"]}, False),
+        ({"scopes": ["NotTerminating", "BestEffort"]}, False),
+        ({"scopes": ["CrossNamespacePodAffinity"]}, False),
+        (selector("PriorityClass", "In"), False),
+        (selector("PriorityClass", "Exists"), False),
+        (selector("PriorityClass", "NotIn"), True),
+        (selector("NotTerminating", "Exists"), True),
+    ],
+)
+def test_a_scoped_quota_counts_if_its_scopes_hold_for_spark_pods(scoping, counts):
+    view = convert.quota(raw_quota({"hard": {"pods": "20"}, **scoping}))
+
+    assert (view is not None) is counts
+
+
+def test_a_limit_range_bounds_by_the_smaller_of_container_and_pod():
+    raw = {
+        "metadata": {"namespace": "team-a", "name": "small"},
+        "spec": {
+            "limits": [
+                {"type": "Container", "max": {"cpu": "4", "memory": "8Gi"}, "default": {"cpu": "1"}},
+                {"type": "Pod", "max": {"cpu": "6", "memory": "6Gi"}},
+                {"type": "PersistentVolumeClaim", "max": {"storage": "1Gi"}},
+            ]
+        },
+    }
+    view = convert.limit_range(raw)
+
+    assert (view.namespace, view.name) == ("team-a", "small")
+    assert view.maximum == Resources({"cpu": 4000, "memory": 6 * GIB})
+    assert view.default_limits == Resources({"cpu": 1000})
+
+
+def test_a_limit_range_that_bounds_and_fills_in_nothing_is_left_out():
+    limits = [{"type": "Container", "defaultRequest": {"cpu": "1"}}]
+    raw = {"metadata": {"namespace": "a", "name": "b"}, "spec": {"limits": limits}}
+
+    assert convert.limit_range(raw) is None
