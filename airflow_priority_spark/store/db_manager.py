@@ -23,6 +23,7 @@ from airflow_priority_spark.errors import JobsParked
 from airflow_priority_spark.scheduling.jobs import WAITING
 from airflow_priority_spark.store.instance import create_single_rows
 from airflow_priority_spark.store.models import VERSION_TABLE, Base, Job
+from airflow_priority_spark.store.session import REVISIONS
 
 _HERE: Final = Path(__file__).parent
 #: "psmigrat" as a number: one key for our migrations, apart from Airflow's own advisory locks.
@@ -39,8 +40,7 @@ class PrioritySparkDBManager(BaseDBManager):  # type: ignore[misc] # Airflow shi
     migration_dir = (_HERE / "migrations").as_posix()
     alembic_file = (_HERE / "alembic.ini").as_posix()
     supports_table_dropping = True
-    #: Version of this package → the revision it brought; ascending, one entry per revision.
-    revision_heads_map = {"0.1.0": "0001"}  # noqa: RUF012 - the base class declares it so
+    revision_heads_map = REVISIONS
 
     def initdb(self, use_migration_files: bool = False) -> None:
         """Create or upgrade the tables."""

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What must hold before a process works with the tables, and how long it may hold on to them.
+
+A stopped arbiter (a suspended machine, a debugger) keeps its row locks for as long as its
+connection lives; the next leader would wait for it. So its sessions carry time limits below the
+take-over time. They are set for one transaction at a time: behind a connection pooler like
+PgBouncer a limit set for the whole connection would reach whoever is given it next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from sqlalchemy import Connection, event, inspect, text
+from sqlalchemy.orm import Session
+
+from airflow_priority_spark.errors import DatabaseNotMigrated
+from airflow_priority_spark.store.models import VERSION_TABLE
+
+SessionFactory = Callable[[], Session]
+
+#: Version of this package → the revision of the tables it brought; ascending.
+REVISIONS: Final[dict[str, str]] = {"0.1.0": "0001"}
+NEWEST: Final = tuple(REVISIONS.values())[-1]
+
+_LIMITS: Final = text(
+    "SELECT set_config('lock_timeout', :lock, true), "
+    "set_config('idle_in_transaction_session_timeout', :idle, true)"
+)
+
+
+def check_migrated(session: Session) -> None:
+    """Accept tables of this version silently.
+
+    :raises DatabaseNotMigrated: when they are missing, older or newer; the message says what to do.
+    """
+    found = _revision(session)
+    if found is None:
+        raise DatabaseNotMigrated(
+            "the tables of Priority Spark are missing in Airflow's database; run: airflow db migrate"
+        )
+    if found not in REVISIONS.values():
+        raise DatabaseNotMigrated(
+            f"the tables of Priority Spark are at revision {found}, which this version does not know "
+            f"(it needs {NEWEST}); install the newer version and run: airflow db migrate"
+        )
+    if found != NEWEST:
+        raise DatabaseNotMigrated(
+            f"the tables of Priority Spark are at revision {found}, this version needs {NEWEST}; "
+            "run: airflow db migrate"
+        )
+
+
+def _revision(session: Session) -> str | None:
+    if not inspect(session.connection()).has_table(VERSION_TABLE):
+        return None
+    found: str | None = session.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}"))
+    return found
+
+
+def bounded(sessions: SessionFactory, *, lock_seconds: float, idle_seconds: float) -> SessionFactory:
+    """Return a factory whose sessions never hold a transaction for long.
+
+    Each transaction gets PostgreSQL's ``lock_timeout`` and ``idle_in_transaction_session_timeout``
+    (https://www.postgresql.org/docs/current/runtime-config-client.html). SQLite has one writer and
+    its own busy timeout; nothing is set there.
+
+    :param lock_seconds: longest wait for a lock; then the statement fails.
+    :param idle_seconds: longest pause inside a transaction; then the server ends the connection.
+    """
+    values = {"lock": _milliseconds(lock_seconds), "idle": _milliseconds(idle_seconds)}
+
+    def limit(_session: Session, _transaction: Any, connection: Connection) -> None:
+        if connection.dialect.name == "postgresql":
+            connection.execute(_LIMITS, values)
+
+    def make() -> Session:
+        session = sessions()
+        event.listen(session, "after_begin", limit)
+        return session
+
+    return make
+
+
+def _milliseconds(seconds: float) -> str:
+    # Zero would mean no limit at all.
+    return str(max(1, round(seconds * 1000)))

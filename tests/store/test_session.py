@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What must hold before a process works with the tables, and how long it may hold on to them."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from alembic.script import ScriptDirectory
+from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError
+
+from airflow_priority_spark.errors import DatabaseNotMigrated
+from airflow_priority_spark.store.db_manager import PrioritySparkDBManager
+from airflow_priority_spark.store.models import VERSION_TABLE, ArbiterState
+from airflow_priority_spark.store.session import NEWEST, REVISIONS, bounded, check_migrated
+
+
+def test_migrated_tables_are_accepted(session):
+    check_migrated(session)
+
+
+def test_missing_tables_name_the_command_to_run(empty_database):
+    with empty_database.session() as session, pytest.raises(DatabaseNotMigrated) as refusal:
+        check_migrated(session)
+    assert str(refusal.value) == (
+        "the tables of Priority Spark are missing in Airflow's database; run: airflow db migrate"
+    )
+
+
+def test_removed_tables_name_the_command_to_run(database):
+    with database.session() as session:
+        PrioritySparkDBManager(session).downgrade("base")
+    with database.session() as session, pytest.raises(DatabaseNotMigrated, match="run: airflow db migrate"):
+        check_migrated(session)
+
+
+def test_older_tables_name_both_revisions_and_the_command(session, monkeypatch):
+    monkeypatch.setattr("airflow_priority_spark.store.session.NEWEST", "0002")
+    with pytest.raises(DatabaseNotMigrated) as refusal:
+        check_migrated(session)
+    assert "at revision 0001, this version needs 0002; run: airflow db migrate" in str(refusal.value)
+
+
+def test_newer_tables_ask_for_the_newer_version(session):
+    session.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
+    with pytest.raises(DatabaseNotMigrated, match=r"revision 9999, which this version does not know .*newer"):
+        check_migrated(session)
+
+
+def test_the_revisions_known_are_those_of_the_migrations():
+    script = ScriptDirectory(PrioritySparkDBManager.migration_dir)
+    assert script.get_heads() == [NEWEST]
+    assert [each.revision for each in script.walk_revisions()] == list(reversed(REVISIONS.values()))
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"])
+@pytest.mark.postgresql
+def test_a_bounded_session_does_not_wait_long_for_a_lock(database):
+    row = select(ArbiterState).with_for_update()
+    sessions = bounded(database.session, lock_seconds=0.2, idle_seconds=10)
+    with database.session() as holder, sessions() as other:
+        holder.execute(row)
+        begin = time.monotonic()
+        with pytest.raises(OperationalError, match="lock timeout"):
+            other.execute(row)
+    assert time.monotonic() - begin < 5
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"])
+@pytest.mark.postgresql
+def test_a_bounded_session_that_stops_lets_its_locks_go(database):
+    row = select(ArbiterState).with_for_update()
+    sessions = bounded(database.session, lock_seconds=5, idle_seconds=0.2)
+    stopped, other = sessions(), sessions()
+    stopped.execute(row)
+    assert other.execute(row).scalar_one().id == 1
+    with pytest.raises(OperationalError, match="closed the connection|idle-in-transaction"):
+        stopped.execute(row)
+    for session in (stopped, other):
+        session.invalidate()
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"])
+@pytest.mark.postgresql
+def test_the_limits_end_with_the_transaction_and_come_back_with_the_next(database):
+    show = text("SELECT current_setting('lock_timeout')")
+    with bounded(database.session, lock_seconds=1.5, idle_seconds=1)() as session:
+        assert session.scalar(show) == "1500ms"
+        session.commit()
+        assert session.scalar(show) == "1500ms"
+        connection = session.connection().connection.dbapi_connection
+        session.commit()
+        with connection.cursor() as cursor:
+            cursor.execute(str(show))
+            assert cursor.fetchone() == ("0",)
+
+
+def test_a_bounded_session_works_like_any_other(database):
+    with bounded(database.session, lock_seconds=1, idle_seconds=1)() as session:
+        check_migrated(session)
