@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 import select
 import signal
@@ -77,7 +78,7 @@ class Supervisor:
         while not self._must_stop():
             child = self._start()
             started = time.monotonic()
-            self._wait(lambda child=child: child.poll() is not None)
+            self._wait(functools.partial(_has_ended, child))
             if self._must_stop():
                 self._end(child)
                 break
@@ -145,6 +146,10 @@ class Supervisor:
         # Whoever read the scheduler's output may have died with it.
         with contextlib.suppress(OSError):
             print(f"priority-spark supervisor | {line}", file=sys.stderr, flush=True)
+
+
+def _has_ended(child: subprocess.Popen[bytes]) -> bool:
+    return child.poll() is not None
 
 
 def _how_it_ended(returncode: int) -> str:

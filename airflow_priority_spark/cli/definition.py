@@ -21,13 +21,23 @@ from airflow.cli.cli_config import (
     positive_int,
 )
 
+from airflow_priority_spark.embedded.command_arguments import (
+    START_ARGUMENTS,
+    STATUS_ARGUMENTS,
+    STOP_ARGUMENTS,
+    Argument,
+)
+from airflow_priority_spark.scheduling.jobs import JobState
+
 _COMMANDS: Final = "airflow_priority_spark.cli"
 
 ARG_JOB_ID = Arg(("job_id",), help="Id of the job, as `job list` shows it")
 ARG_STATE = Arg(
     ("--state",),
     action="append",
-    help="Only jobs in this state; may be given several times (default: jobs that have not ended)",
+    choices=[state.value for state in JobState],
+    metavar="STATE",
+    help=f"Only jobs in this state ({', '.join(JobState)}); may be given several times",
 )
 ARG_NAMESPACE = Arg(("--namespace",), help="Only jobs bound for this Kubernetes namespace")
 ARG_POOL = Arg(("--pool",), help="Only jobs of this priority pool")
@@ -41,6 +51,11 @@ ARG_FAIL = Arg(
     help="Fail the waiting tasks instead of sending them straight to the cluster",
 )
 ARG_DRY_RUN = Arg(("--dry-run",), action="store_true", help="Only say how many tasks it would give back")
+
+
+def _arguments(described: list[Argument]) -> list[Arg]:
+    return [Arg(flags, **keywords) for flags, keywords in described]
+
 
 QUEUE_COMMANDS: Final = (
     ActionCommand(
@@ -62,6 +77,26 @@ JOB_COMMANDS: Final = (
         help="Show one job and everything that happened to it",
         func=lazy_load_command(f"{_COMMANDS}.jobs.show_job"),
         args=(ARG_JOB_ID, ARG_OUTPUT, ARG_VERBOSE),
+    ),
+)
+CLUSTER_COMMANDS: Final = (
+    ActionCommand(
+        name="start",
+        help="Start an embedded cluster on this machine",
+        func=lazy_load_command(f"{_COMMANDS}.cluster.start"),
+        args=_arguments(START_ARGUMENTS),
+    ),
+    ActionCommand(
+        name="stop",
+        help="Stop an embedded cluster and everything it started",
+        func=lazy_load_command(f"{_COMMANDS}.cluster.stop"),
+        args=_arguments(STOP_ARGUMENTS),
+    ),
+    ActionCommand(
+        name="status",
+        help="Show nodes, quotas, applications and pods of an embedded cluster",
+        func=lazy_load_command(f"{_COMMANDS}.cluster.status"),
+        args=_arguments(STATUS_ARGUMENTS),
     ),
 )
 COMMANDS: Final = (
@@ -89,6 +124,11 @@ COMMANDS: Final = (
     ),
     GroupCommand(name="queue", help="Look at queues", subcommands=QUEUE_COMMANDS),
     GroupCommand(name="job", help="Look at jobs", subcommands=JOB_COMMANDS),
+    GroupCommand(
+        name="cluster",
+        help="Run a small Kubernetes on this machine, to try things out",
+        subcommands=CLUSTER_COMMANDS,
+    ),
 )
 
 

@@ -16,6 +16,7 @@ avoids waste.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import subprocess
@@ -23,6 +24,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Final
+
+log = logging.getLogger(__name__)
 
 #: Holds the process id of the scheduler that has a supervisor.
 MARKER: Final = "_AIRFLOW_PRIORITY_SPARK_SCHEDULER"
@@ -45,6 +48,13 @@ def is_the_scheduler(argv: Sequence[str], environ: Mapping[str, str], *, is_chil
     return runs_airflow_scheduler(argv) and not is_child and MARKER not in environ
 
 
+def _becomes_another_process(argv: Sequence[str]) -> bool:
+    """Tell whether this process will go away and leave a forked daemon that loads no plugins again."""
+    from airflow import settings
+
+    return not settings.LAZY_LOAD_PLUGINS and not {"-D", "--daemon"}.isdisjoint(argv)
+
+
 def start_supervisor() -> subprocess.Popen[bytes] | None:
     """Start the supervisor when this process is a scheduler that should have one.
 
@@ -56,6 +66,13 @@ def start_supervisor() -> subprocess.Popen[bytes] | None:
     from airflow_priority_spark import settings
 
     if settings.load().arbiter != "scheduler":
+        return None
+    if _becomes_another_process(sys.argv):
+        log.warning(
+            "No arbiter is started: with [core] lazy_load_plugins = False plugins load before "
+            "`airflow scheduler --daemon` becomes a daemon, and the supervisor would end with the process "
+            "that goes away. Set it to True, or run `airflow priority-spark arbiter` beside the scheduler."
+        )
         return None
     os.environ[MARKER] = str(os.getpid())
     # The parent's process id is an argument because the parent may be gone before the child can ask.

@@ -84,6 +84,22 @@ def test_a_scheduler_that_should_not_run_an_arbiter_starts_none(as_scheduler, mo
     assert as_scheduler == []
 
 
+def test_a_daemon_that_loaded_its_plugins_too_early_says_so(as_scheduler, monkeypatch, caplog):
+    monkeypatch.setenv("AIRFLOW__PRIORITY_SPARK__ARBITER", "scheduler")
+    monkeypatch.setattr(sys, "argv", [*SCHEDULER, "--daemon"])
+    monkeypatch.setattr("airflow.settings.LAZY_LOAD_PLUGINS", False)
+    start_supervisor()
+    assert as_scheduler == []
+    assert "run `airflow priority-spark arbiter` beside the scheduler" in caplog.text
+
+
+def test_a_daemon_that_loads_its_plugins_as_a_daemon_starts_a_supervisor(as_scheduler, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__PRIORITY_SPARK__ARBITER", "scheduler")
+    monkeypatch.setattr(sys, "argv", [*SCHEDULER, "--daemon"])
+    start_supervisor()
+    assert len(as_scheduler) == 1
+
+
 def test_a_wrong_option_names_what_is_allowed(as_scheduler, monkeypatch):
     monkeypatch.setenv("AIRFLOW__PRIORITY_SPARK__ARBITER", "always")
     with pytest.raises(InvalidInput) as caught:
