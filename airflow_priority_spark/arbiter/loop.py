@@ -234,7 +234,12 @@ class ArbiterLoop:
         return last is None or time.monotonic() - last >= interval
 
     def _save_pictures(self, views: dict[str, ClusterView], now: datetime.datetime) -> None:
-        pictures = {cluster_id: cluster_json(view) for cluster_id, view in views.items()}
+        pictures = {
+            cluster_id: cluster_json(view)
+            for cluster_id, view in views.items()
+            # A cluster without a queue is of no interest yet, and has no row to refer to.
+            if cluster_id in self._queues.cluster_names
+        }
         summary = {"unresolved": {alias: str(error) for alias, error in self.clusters.failures.items()}}
         if (pictures, summary) == self._pictured and not self._due(self._pictured_at, PICTURE_SECONDS):
             return
