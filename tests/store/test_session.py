@@ -75,7 +75,7 @@ def test_a_bounded_session_that_stops_lets_its_locks_go(database):
     stopped, other = sessions(), sessions()
     stopped.execute(row)
     assert other.execute(row).scalar_one().id == 1
-    with pytest.raises(OperationalError, match="closed the connection|idle-in-transaction"):
+    with pytest.raises(OperationalError, match=r"closed the connection|idle-in-transaction"):
         stopped.execute(row)
     for session in (stopped, other):
         session.invalidate()
