@@ -28,6 +28,15 @@ def shape_of(pods: PodSet) -> Shape:
     return Shape(pods.requests, pods.node_selector, pods.tolerations)
 
 
+def sets_of(demand: Demand) -> list[tuple[Shape, int]]:
+    """Return a demand's pods as shapes and counts; a driver like the executors is one more of them."""
+    counts: dict[Shape, int] = {}
+    for pods in demand.pod_sets:
+        if pods.count > 0:
+            counts[shape_of(pods)] = counts.get(shape_of(pods), 0) + pods.count
+    return list(counts.items())
+
+
 def hardness(pool: NodePool, shape: Shape, count: int) -> tuple[object, ...]:
     """Return a pod set's place in the order of placement.
 
@@ -45,7 +54,7 @@ def hardest_first(pool: NodePool, sets: Sequence[tuple[Shape, int]]) -> list[tup
 
 def is_exact(demand: Demand) -> bool:
     """Tell whether a refusal of ``place`` proves that no placement exists."""
-    counts = [pods.count for pods in demand.pod_sets if pods.count > 0]
+    counts = [count for _, count in sets_of(demand)]
     return len(counts) < 2 or (len(counts) == 2 and min(counts) == 1)
 
 
@@ -54,7 +63,7 @@ def place(pool: NodePool, demand: Demand) -> Taken | None:
 
     :return: what was taken from the pool, or ``None`` when a pod finds no node; the pool is then as before.
     """
-    sets = hardest_first(pool, [(shape_of(pods), pods.count) for pods in demand.pod_sets if pods.count > 0])
+    sets = hardest_first(pool, sets_of(demand))
     taken = _place_in_order(pool, sets)
     if taken is None and len(sets) == 2 and is_exact(demand):
         single, many = sorted(sets, key=lambda item: item[1])
@@ -68,7 +77,7 @@ def place(pool: NodePool, demand: Demand) -> Taken | None:
 
 def can_place(pool: NodePool, demand: Demand) -> bool:
     """Tell whether ``place`` would succeed, taking nothing; cheap where many nodes are equal."""
-    sets = [(shape_of(pods), pods.count) for pods in demand.pod_sets if pods.count > 0]
+    sets = sets_of(demand)
     if len(sets) == 2 and is_exact(demand):
         single, many = sorted(sets, key=lambda item: item[1])
         return _cheapest_node(pool, single[0], many) is not None
@@ -126,22 +135,29 @@ def shortage(pool: NodePool, demand: Demand, situation: str = "") -> Blocked:
 
     :param situation: a clause that ends the sentence, e.g. ``even on empty nodes``.
     """
-    sets = {shape_of(pods): pods for pods in demand.pod_sets if pods.count > 0}
-    for shape, _ in hardest_first(pool, [(shape, pods.count) for shape, pods in sets.items()]):
-        pods = sets[shape]
-        fitting = pool.capacity(shape, pods.count)
-        if fitting < pods.count:
-            detail = " ".join(filter(None, (_why(pool, shape, pods, fitting), situation)))
-            return Blocked(PLACEMENT, pods.count, fitting, _holder(shape), detail)
-    total = sum(pods.count for pods in sets.values())
-    names = " and ".join(pods.name for pods in sets.values())
+    sets = hardest_first(pool, sets_of(demand))
+    for shape, count in sets:
+        fitting = pool.capacity(shape, count)
+        if fitting < count:
+            detail = _sentence(_why(pool, shape, _names(demand, shape), count, fitting), situation)
+            return Blocked(PLACEMENT, count, fitting, _holder(shape), detail)
+    total = sum(count for _, count in sets)
+    names = " and ".join(_names(demand, shape) for shape, _ in sets)
     detail = f"the {names} pods fit one by one, but not all {total} together"
-    return Blocked(PLACEMENT, total, 0, "nodes", " ".join(filter(None, (detail, situation))))
+    return Blocked(PLACEMENT, total, 0, "nodes", _sentence(detail, situation))
+
+
+def _sentence(*clauses: str) -> str:
+    return " ".join(clause for clause in clauses if clause)
+
+
+def _names(demand: Demand, shape: Shape) -> str:
+    return " and ".join(pods.name for pods in demand.pod_sets if pods.count > 0 and shape_of(pods) == shape)
 
 
 def fits_alone(pool: NodePool, demand: Demand) -> bool:
     """Tell whether each pod set would fit if the others were not there."""
-    return all(pool.capacity(shape_of(pods), pods.count) >= pods.count for pods in demand.pod_sets)
+    return all(pool.capacity(shape, count) >= count for shape, count in sets_of(demand))
 
 
 def _holder(shape: Shape) -> str:
@@ -149,19 +165,19 @@ def _holder(shape: Shape) -> str:
     return f"nodes with {selector}" if selector else "nodes"
 
 
-def _why(pool: NodePool, shape: Shape, pods: PodSet, fitting: int) -> str:
+def _why(pool: NodePool, shape: Shape, names: str, count: int, fitting: int) -> str:
     rooms = [free for free, _, _ in pool.entries(shape)]
     asked = {
-        name: pods.requests[name] for name in pool.dimensions if pods.requests[name] > 0 and name != "pods"
+        name: shape.requests[name] for name in pool.dimensions if shape.requests[name] > 0 and name != "pods"
     }
     each = _amounts(asked) or "room for a pod"
-    needs = f"the {pods.name} pod needs {each}" if pods.count == 1 else f"{pods.name} pods need {each} each"
+    needs = f"the {names} pod needs {each}" if count == 1 else f"{names} pods need {each} each"
     if not rooms:
         return (
             f"{needs}, no ready node accepts them ({_holder(shape)}, taints tolerated: {_tolerated(shape)})"
         )
     if fitting:
-        needs += f", {fitting} of {pods.count} fit"
+        needs += f", {fitting} of {count} fit"
     need = pool.need(shape.requests)
     largest = max(rooms, key=lambda free: (min(free[i] / part for i, part in need.parts), free))
     hole = {name: max(0, largest[i]) for i, name in enumerate(pool.dimensions) if name in asked}

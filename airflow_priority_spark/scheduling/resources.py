@@ -205,16 +205,17 @@ def format_bytes(amount: int) -> str:
 def format_needed_and_free(resource: str, needed: int, free: int) -> tuple[str, str]:
     """Say both amounts so that a person sees the difference.
 
-    A countable's unit is its own name, so only numbers are said; bytes that would round to the same
-    text are said in full (``needs 103079215105 B, 103079215104 B free``).
+    A countable's unit is its own name, so only numbers are said; bytes that differ by less than a
+    hundredth are said in full (``needs 103079215105 B, 103079215104 B free``).
 
     :param needed: in the base unit of ``resource``.
     :param free: in the base unit of ``resource``.
     """
     if not is_cpu(resource) and not is_bytes(resource):
         return str(needed), str(free)
-    texts = format_amount(resource, needed), format_amount(resource, free)
-    return (f"{needed} B", f"{free} B") if texts[0] == texts[1] and needed != free else texts
+    if is_bytes(resource) and 0 < abs(needed - free) * 100 < max(abs(needed), abs(free)):
+        return f"{needed} B", f"{free} B"
+    return format_amount(resource, needed), format_amount(resource, free)
 
 
 def _trim(value: float, digits: int) -> str:

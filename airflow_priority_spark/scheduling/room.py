@@ -33,6 +33,7 @@ from airflow_priority_spark.scheduling.placement import (
     is_exact,
     place,
     place_what_fits,
+    sets_of,
     shape_of,
     shortage,
 )
@@ -172,7 +173,7 @@ class ClusterRoom:
         if verdict is not None:
             self._charge(job, self._quota_rooms[job.queue].charges(job.demand))
             if self._pool is not None:
-                place_what_fits(self._pool, [(shape_of(pods), pods.count) for pods in job.demand.pod_sets])
+                place_what_fits(self._pool, sets_of(job.demand))
         return verdict
 
     def _charge(self, job: QueuedJob, charges: Charges) -> None:
@@ -249,8 +250,7 @@ class ClusterRoom:
         pool.give_back(ending)
         taken = place(pool, job.demand)
         if taken is None:
-            sets = [(shape_of(pods), pods.count) for pods in job.demand.pod_sets]
-            taken = place_what_fits(pool, sets)
+            taken = place_what_fits(pool, sets_of(job.demand))
         pool.give_back(taken)
         for node, amount in ending:
             pool.take(node, amount)
