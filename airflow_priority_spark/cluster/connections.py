@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from airflow_priority_spark.spark.request import ConnectionRef
 
 _IDENTITY_NAMESPACE: Final = "kube-system"
+#: Each watch holds a connection while it is open; a smaller pool would throw them away with a warning.
+_MOST_CONNECTIONS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ def resolve(ref: ConnectionRef) -> ClusterConnection:
     from kubernetes.config import ConfigException
 
     configuration = Configuration()
+    configuration.connection_pool_maxsize = _MOST_CONNECTIONS
     try:
         _fill(configuration, _hook(ref, configuration))
     except AirflowNotFoundException:

@@ -10,13 +10,25 @@ namespaced watches end when it succeeds.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from airflow_priority_spark.cluster.health import WatchState
 from airflow_priority_spark.cluster.reflector import Key, Reflector
 from airflow_priority_spark.errors import PermissionMissing
 
 View = TypeVar("View")
+
+
+class Complaint(NamedTuple):
+    """A watch that makes the picture stale.
+
+    :param seconds: out of step for so long; ``None`` when it has never been in step.
+    :param error: why, empty while the first list is under way.
+    """
+
+    watch: str
+    seconds: float | None
+    error: str
 
 
 class Coverage(Generic[View]):
@@ -69,7 +81,7 @@ class Coverage(Generic[View]):
         """Return the reflectors that make up the picture: the cluster-wide one or the namespaced ones."""
         return list(self._narrow.values()) or [self._wide]
 
-    def complaints(self, now: float, patience: float) -> list[str]:
+    def complaints(self, now: float, patience: float) -> list[Complaint]:
         """Say what is missing: not read yet, or out of step for longer than ``patience`` seconds."""
         said = (_complaint(str(item), item.state, now, patience) for item in self.reflectors())
         return [complaint for complaint in said if complaint]
@@ -101,9 +113,24 @@ class Coverage(Generic[View]):
         return every
 
 
-def _complaint(name: str, state: WatchState, now: float, patience: float) -> str:
+def _complaint(name: str, state: WatchState, now: float, patience: float) -> Complaint | None:
+    error = str(state.error or "")
     if not state.synced:
-        return str(state.error) if state.error else f"{name}: not read yet"
+        return Complaint(name, None, error)
     if state.lost_since is None or now - state.lost_since <= patience:
-        return ""
-    return f"{name}: out of step for {now - state.lost_since:.0f} s: {state.error}"
+        return None
+    return Complaint(name, now - state.lost_since, error)
+
+
+def describe_complaints(complaints: Iterable[Complaint]) -> str:
+    """Say all complaints, one clause for those that share a reason; empty when there are none."""
+    by_error: dict[str, list[Complaint]] = {}
+    for complaint in complaints:
+        by_error.setdefault(complaint.error, []).append(complaint)
+    clauses = []
+    for error, group in by_error.items():
+        watches = ", ".join(complaint.watch for complaint in group)
+        ages = [complaint.seconds for complaint in group if complaint.seconds is not None]
+        state = f"out of step for {max(ages):.0f} s" if ages else "not read yet"
+        clauses.append(f"{watches}: {state}" + (f": {error.rstrip('.')}" if error else ""))
+    return "; ".join(clauses)

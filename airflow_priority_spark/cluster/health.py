@@ -41,14 +41,15 @@ class WatchState:
 class Health:
     """Keeps the state of one watch; read from any thread, written by the watch's own.
 
-    :param name: of the watch, for the log.
+    :param name: what is watched, for the log.
+    :param where: the cluster, for the log (an error names it itself).
     :param first: pause after the first failure, doubled with each further one up to ``most`` (seconds).
     """
 
     def __init__(
-        self, name: str, first: float, most: float, random: Random, clock: Callable[[], float]
+        self, name: str, where: str, first: float, most: float, random: Random, clock: Callable[[], float]
     ) -> None:
-        self._name, self._first, self._most = name, first, most
+        self._name, self._where, self._first, self._most = name, where, first, most
         self._random, self._clock = random, clock
         self._lock = threading.Lock()
         self._state = WatchState()
@@ -116,7 +117,13 @@ class Health:
         if since is None:
             return False
         away = self._clock() - since
-        log.info("watch of %s regained after %.1f s (%d errors since the start)", self._name, away, errors)
+        log.info(
+            "watch of %s of %s regained after %.1f s (%d errors since the start)",
+            self._name,
+            self._where,
+            away,
+            errors,
+        )
         return True
 
     def _backoff(self) -> float:

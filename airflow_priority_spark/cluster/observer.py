@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 from airflow_priority_spark.cluster import convert
 from airflow_priority_spark.cluster.applications import ApplicationView, application
 from airflow_priority_spark.cluster.autoscaling import NodesKind, nodes_kind
-from airflow_priority_spark.cluster.coverage import Coverage
+from airflow_priority_spark.cluster.coverage import Complaint, Coverage, describe_complaints
 from airflow_priority_spark.cluster.health import WatchState
 from airflow_priority_spark.cluster.kinds import (
     LIMIT_RANGES,
@@ -83,7 +83,8 @@ class ClusterObserver:
         self._namespaces = self._cover(NAMESPACES, convert.namespace, fallback=False)
         self._applications = self._cover(SPARK_APPLICATIONS, application)
         self._parts: dict[str, tuple[object, Any]] = {}
-        self._pods_valid_until = 0.0
+        # The instants between which no grace period ends: the pods look the same in all of it.
+        self._pods_valid = (-math.inf, math.inf)
 
     def _cover(
         self, kind: Kind, converter: Callable[[Mapping[str, Any]], View | None], *, fallback: bool = True
@@ -145,7 +146,7 @@ class ClusterObserver:
             mode=effective,
             fixed_nodes=fixed,
             fresh=not complaints,
-            stale_reason="; ".join(complaints),
+            stale_reason=describe_complaints(complaints),
         )
 
     def applications(self, instance_id: str | None = None) -> Sequence[ApplicationView]:
@@ -213,7 +214,7 @@ class ClusterObserver:
     def _knows_namespaces(self) -> bool:
         return self._namespaces.reflectors()[0].state.synced
 
-    def _complaints(self, now: float, mode: Mode) -> list[str]:
+    def _complaints(self, now: float, mode: Mode) -> list[Complaint]:
         needed: list[Coverage[Any]] = [self._pods, self._quotas, self._limit_ranges, self._applications]
         if mode == "quota+nodes":
             needed.append(self._nodes)
@@ -232,12 +233,15 @@ class ClusterObserver:
 
     def _pod_views(self, now: float) -> tuple[PodView, ...]:
         """Return the pods as they count at ``now``; an elapsed grace period changes them without an event."""
-        if now > self._pods_valid_until:
+        if not self._pods_valid[0] < now <= self._pods_valid[1]:
             self._parts.pop("pods", None)
 
         def build(records: Collection[convert.PodRecord]) -> tuple[PodView, ...]:
-            ahead = [item.quota_deadline for item in records if item.quota_deadline is not None]
-            self._pods_valid_until = min((at for at in ahead if at >= now), default=math.inf)
+            ends = [item.quota_deadline for item in records if item.quota_deadline is not None]
+            self._pods_valid = (
+                max((end for end in ends if end < now), default=-math.inf),
+                min((end for end in ends if end >= now), default=math.inf),
+            )
             return tuple(item.at(now) for item in records)
 
         views: tuple[PodView, ...] = self._part("pods", self._pods, build)

@@ -108,7 +108,7 @@ class Reflector(Generic[View]):
         self._rhythm, self._random, self._clock = rhythm, random or Random(), clock
         self._name = f"{kind.resource} in {namespace}" if namespace else kind.resource
         self._health = Health(
-            f"{self._name} of {connection}", rhythm.retry_first, rhythm.retry_most, self._random, clock
+            self._name, str(connection), rhythm.retry_first, rhythm.retry_most, self._random, clock
         )
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -194,8 +194,15 @@ class Reflector(Generic[View]):
             self._cursor = None
         pause, news = self._health.lose(error, retry_after)
         if news:
-            self._changed()
+            self._notify()
         return pause
+
+    def _notify(self) -> None:
+        try:
+            self._changed()
+        except Exception:
+            # The watch must outlive whoever listens to it.
+            log.exception("whoever listens to the watch of %s failed", self)
 
     def _list(self) -> None:
         """Replace the views by what is there now; the list's version is where the watch begins."""
@@ -221,7 +228,7 @@ class Reflector(Generic[View]):
             self._version += differs
         self._health.listed()
         if self._health.regain() or differs:
-            self._changed()
+            self._notify()
 
     def _request_page(self, query: Mapping[str, str]) -> dict[str, Any]:
         try:
@@ -263,7 +270,7 @@ class Reflector(Generic[View]):
                 raise _ListAgain(suspicious=True) from refused
             raise
         if self._health.regain():
-            self._changed()
+            self._notify()
         return response
 
     def _events(self, response: BaseHTTPResponse) -> Iterator[dict[str, Any]]:
@@ -300,7 +307,7 @@ class Reflector(Generic[View]):
         self._cursor = str((raw.get("metadata") or {}).get("resourceVersion") or self._cursor)
         self._health.event()
         if changed:
-            self._changed()
+            self._notify()
 
     def _take(self, key: Key, view: View | None) -> bool:
         """Store or forget a view; return whether that changed anything."""

@@ -78,6 +78,7 @@ class ScriptedApi:
     def connection(self) -> ClusterConnection:
         configuration = Configuration(host=f"http://127.0.0.1:{self.port}")
         configuration.proxy = None
+        configuration.connection_pool_maxsize = 100
         return ClusterConnection("connection scripted", ApiClient(configuration))
 
 

@@ -2,6 +2,7 @@
 """A reflector stays in step whatever the API server does; over real sockets."""
 
 import logging
+import threading
 import time
 from random import Random
 
@@ -169,10 +170,9 @@ def test_a_broken_connection_goes_on_where_it_stopped(api, reflect, eventually, 
     assert api.watches(PATH)[1]["resourceVersion"] == "12"
     assert len(api.lists(PATH)) == 1
     lost, regained = (record.getMessage() for record in caplog.records)
-    assert lost.startswith(
-        f"watch of pods of cluster http://127.0.0.1:{api.port} (connection scripted) lost: "
-    )
-    assert "regained after" in regained
+    where = f"cluster http://127.0.0.1:{api.port} (connection scripted)"
+    assert lost.startswith(f"watch of pods lost: {where} does not answer: ")
+    assert regained.startswith(f"watch of pods of {where} regained after ")
 
 
 def test_a_silent_connection_is_given_up_and_listed_again(api, reflect, eventually):
@@ -254,10 +254,14 @@ def test_403_names_the_verb_the_resource_and_whom_to_grant_it(api, reflect, even
     )
     api.on(path, lambda request: request.refuse(403, said), listing())
     api.on("watch:" + path, lambda request: request.refuse(403, "no"), QUIET)
-    errors = []
-    reflector = reflect(
-        RESOURCE_QUOTAS, changed=lambda: errors.append(reflector.state.error), namespace="team-a"
-    )
+    errors, started = [], threading.Event()
+
+    def note_error():
+        started.wait()
+        errors.append(reflector.state.error)
+
+    reflector = reflect(RESOURCE_QUOTAS, changed=note_error, namespace="team-a")
+    started.set()
 
     eventually(lambda: len(errors) >= 4, "list refused, list granted, watch refused, watch granted")
     where = f"of cluster http://127.0.0.1:{api.port} (connection scripted)"
@@ -311,6 +315,16 @@ def test_an_object_that_cannot_be_read_stops_the_picture_and_is_named(api, refle
     error = eventually(lambda: reflector.state.error, "the failure is noticed")
     assert "cannot read pods of cluster" in str(error)
     assert "KeyError: 'value'" in str(error)
+
+
+def test_a_listener_that_fails_does_not_end_the_watch(api, reflect, eventually, caplog):
+    api.on(PATH, listing())
+    api.on("watch:" + PATH, watching(("ADDED", item("a", "1")), ("ADDED", item("b", "2"))))
+
+    reflector = reflect(changed=lambda: 1 / 0)
+
+    eventually(lambda: values(reflector) == {"a": "1", "b": "2"}, "both pods are known")
+    assert "whoever listens to the watch of pods failed" in caplog.text
 
 
 def test_a_list_is_repeated_after_the_resync_time(api, reflect, eventually):
