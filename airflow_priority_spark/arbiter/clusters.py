@@ -107,8 +107,8 @@ class Clusters:
         observer = ClusterObserver(
             resolved.connection,
             resolved.cluster_id,
-            on_change=self._wake,
-            patience_seconds=self._settings.stale_after_seconds,
+            changed=self._wake,
+            stale_after_seconds=self._settings.stale_after_seconds,
         )
         self.observers[resolved.cluster_id] = observer
         self.connections[resolved.cluster_id] = resolved.connection

@@ -185,6 +185,7 @@ class ArbiterLoop:
         if due:
             self.reconciler.task_instances(now)
             self.reconciler.take_back(now)
+            self.reconciler.not_started(now)
         with self.sessions() as session:
             picture = self.observer.picture(session, self._queues, views, applications)
         applied = apply(self.context, self.leadership, picture, decide, now)

@@ -25,7 +25,7 @@ from airflow_priority_spark.scheduling.jobs import ACTIVE, WAITING, JobState, is
 from airflow_priority_spark.scheduling.model import ClusterView
 from airflow_priority_spark.spark.identity import LABEL_JOB
 from airflow_priority_spark.store import jobs
-from airflow_priority_spark.store.airflow_state import mismatches, pause_changes
+from airflow_priority_spark.store.airflow_state import mismatches, not_started, pause_changes
 from airflow_priority_spark.store.leadership import Leadership
 from airflow_priority_spark.store.models import Job
 from airflow_priority_spark.store.queues import QueueTable
@@ -35,6 +35,14 @@ log = logging.getLogger(__name__)
 BATCH: Final = 500
 #: Between the moment a worker may still create an application and the moment the watch shows it.
 CREATION_MARGIN: Final = datetime.timedelta(seconds=30)
+#: Airflow normally starts a resumed task within so long; only later is it worth a word.
+SOON: Final = datetime.timedelta(seconds=10)
+WAITS_IN_AIRFLOW: Final = {
+    "scheduled": "admitted, but Airflow has not queued it: it waits for a slot of Airflow pool {pool}, "
+    "for max_active_tasks of its DAG or for parallelism",
+    "queued": "admitted, but no worker runs it: it waits for a slot of the executor "
+    "or for its worker to start",
+}
 
 
 class Reconciler:
@@ -68,6 +76,28 @@ class Reconciler:
             jobs.move(
                 session, job, JobState.QUEUED, "the DAG is not paused any more", self._context.actor, now
             )
+
+    def not_started(self, now: datetime.datetime) -> int:
+        """Say of admitted jobs what of Airflow they wait for; return how many sentences changed."""
+
+        def late(session: Session) -> list[tuple[Job, str]]:
+            return [
+                (job, text)
+                for job, state, pool in not_started(session)
+                if job.admitted_at
+                and now - job.admitted_at >= SOON
+                and (text := WAITS_IN_AIRFLOW[state].format(pool=pool)) != job.reason
+            ]
+
+        with self._leadership.sessions() as session:
+            if not late(session):
+                return 0
+        with self._leadership.transaction() as session:
+            found = late(session)
+            for job, text in found:
+                job.reason = text
+                jobs.note(session, job, text, self._context.actor, now)
+        return len(found)
 
     def applications(self, applications: Applications, now: datetime.datetime) -> None:
         """Record applications that appeared, moved on or are gone, and move their jobs along."""

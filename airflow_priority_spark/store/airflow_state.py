@@ -28,7 +28,7 @@ from airflow_priority_spark.scheduling.jobs import ACTIVE, WAITING
 from airflow_priority_spark.spark.identity import TaskKey
 from airflow_priority_spark.store.models import Job
 
-#: Intake recognises our deferrals by this class path, never by a cursor over trigger ids (SQLite reuses them).
+#: Intake knows our deferrals by this class path, never by a cursor over trigger ids (SQLite reuses them).
 ADMISSION_TRIGGER: Final = "airflow_priority_spark.triggers.admission.AdmissionTrigger"
 
 
@@ -76,7 +76,21 @@ def deferrals(session: Session, limit: int) -> Sequence[Deferral]:
         .order_by(Trigger.created_date, Trigger.id)
         .limit(limit)
     )
-    return [Deferral(TaskKey(*row[:4]), *row[4:12], bool(row[12])) for row in rows]
+    return [
+        Deferral(
+            key=TaskKey(row[0], row[1], row[2], row[3]),
+            ti_id=row[4],
+            try_number=row[5],
+            trigger_id=row[6],
+            created=row[7],
+            kwargs=row[8],
+            clear_number=row[9],
+            user=row[10],
+            team=row[11],
+            paused=bool(row[12]),
+        )
+        for row in rows
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,3 +206,16 @@ def pause_changes(session: Session) -> Sequence[tuple[Job, bool]]:
         )
     )
     return [(job, bool(paused)) for job, paused in rows]
+
+
+def not_started(session: Session) -> Sequence[tuple[Job, str, str]]:
+    """Return admitted jobs that no worker runs yet, with their task's state and Airflow pool."""
+    rows = session.execute(
+        select(Job, TaskInstance.state, TaskInstance.pool)
+        .join(TaskInstance, TaskInstance.id == Job.ti_id)
+        .where(
+            Job.state == "admitted",
+            TaskInstance.state.in_([TaskInstanceState.SCHEDULED, TaskInstanceState.QUEUED]),
+        )
+    )
+    return [(job, str(state), pool) for job, state, pool in rows]

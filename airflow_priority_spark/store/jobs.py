@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
 
-from sqlalchemy import and_, func, or_, select, tuple_
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.orm import Session
 
-from airflow_priority_spark.scheduling.jobs import ACTIVE, JobState, check_transition, is_terminal
+from airflow_priority_spark.scheduling.jobs import JobState, check_transition, is_terminal
 from airflow_priority_spark.spark.identity import TaskKey
 from airflow_priority_spark.store.models import Event, Grant, Job
 
@@ -198,11 +198,6 @@ def jobs_by_id(session: Session, job_ids: Collection[str]) -> dict[str, Job]:
     return {job.id: job for job in session.scalars(select(Job).where(Job.id.in_(list(job_ids))))}
 
 
-def active_jobs(session: Session) -> Sequence[Job]:
-    """Return the jobs that were admitted and have not ended (one statement)."""
-    return session.scalars(select(Job).where(Job.state.in_([str(state) for state in ACTIVE]))).all()
-
-
 def waiting_batch(session: Session, limit: int) -> Sequence[Job]:
     """Return parked jobs that wait, oldest first."""
     waiting = [JobState.QUEUED.value, JobState.HELD.value]
@@ -218,19 +213,3 @@ def count_waiting(session: Session) -> int:
     """Return how many jobs wait in our tables instead of in Airflow's triggerer."""
     waiting = [JobState.QUEUED.value, JobState.HELD.value]
     return session.scalar(select(func.count()).select_from(Job).where(Job.state.in_(waiting))) or 0
-
-
-def tasks_with_grants(session: Session, keys: Collection[TaskKey]) -> dict[TaskKey, list[str]]:
-    """Return, of these tasks, the jobs that still hold a grant (one statement)."""
-    if not keys:
-        return {}
-    holder = aliased(Job)
-    columns = (holder.dag_id, holder.run_id, holder.task_id, holder.map_index)
-    wanted = [(key.dag_id, key.run_id, key.task_id, key.map_index) for key in keys]
-    held: dict[TaskKey, list[str]] = {}
-    rows = session.execute(
-        select(*columns, holder.id).join(Grant, Grant.job_id == holder.id).where(tuple_(*columns).in_(wanted))
-    )
-    for *key, job_id in rows:
-        held.setdefault(TaskKey(*key), []).append(job_id)
-    return held

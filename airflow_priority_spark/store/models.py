@@ -74,7 +74,7 @@ class Cluster(Base):
 
 
 class ClusterAlias(Base):
-    """An Airflow connection (with its overrides) that leads to a cluster; ``digest`` is SHA-256 of ``alias``."""
+    """An Airflow connection, with overrides, that leads to a cluster; ``digest`` is SHA-256 of ``alias``."""
 
     __tablename__ = f"{PREFIX}cluster_alias"
 
