@@ -35,15 +35,19 @@ ARG_JOB_ID = Arg(("job_id",), help="Id of the job, as `job list` shows it")
 ARG_STATE = Arg(
     ("--state",),
     action="append",
-    choices=[state.value for state in JobState],
+    choices=[*(state.value for state in JobState), "all"],
     metavar="STATE",
-    help=f"Only jobs in this state ({', '.join(JobState)}); may be given several times",
+    help=f"Only jobs in this state ({', '.join(JobState)} or all); may be given several times "
+    "(default: jobs that have not ended)",
 )
 ARG_NAMESPACE = Arg(("--namespace",), help="Only jobs bound for this Kubernetes namespace")
 ARG_POOL = Arg(("--pool",), help="Only jobs of this priority pool")
 ARG_DAG_ID = Arg(("--dag-id",), help="Only jobs of this DAG")
 ARG_LIMIT = Arg(
-    ("--limit",), type=positive_int(allow_zero=False), default=100, help="At most so many jobs (default: 100)"
+    ("--limit",),
+    type=positive_int(allow_zero=False),
+    default=100,
+    help="At most so many jobs, up to 1000 (default: 100); of ended jobs the newest",
 )
 ARG_FAIL = Arg(
     ("--fail",),

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``airflow priority-spark queue …``."""
+
+from __future__ import annotations
+
+import datetime
+from argparse import Namespace
+from typing import Any
+
+from airflow.utils.cli import suppress_logs_and_warning
+from airflow.utils.providers_configuration_loader import providers_configuration_loaded
+
+from airflow_priority_spark.cli.messages import in_one_line
+from airflow_priority_spark.cli.output import print_rows
+from airflow_priority_spark.cli.reading import reading
+from airflow_priority_spark.store import reads
+
+
+@suppress_logs_and_warning
+@providers_configuration_loaded
+@in_one_line
+def list_queues(args: Namespace) -> None:
+    """Print one row for each priority pool of each queue."""
+    with reading() as session:
+        queues = reads.list_queues(session, datetime.datetime.now(datetime.UTC))
+    print_rows([_row(queue, pool) for queue in queues for pool in queue.pools], args.output)
+
+
+def _row(queue: reads.QueueSummary, pool: reads.PoolSummary) -> dict[str, Any]:
+    head = pool.head
+    return {
+        "cluster": queue.cluster,
+        "namespace": queue.namespace,
+        "condition": _condition(queue),
+        "pool": pool.name,
+        "weight": pool.weight,
+        "queued": pool.length,
+        "held": pool.held,
+        "active": pool.active,
+        "running": pool.running,
+        "oldest_wait_seconds": pool.oldest_wait_seconds,
+        "head": head.task.readable() if head else None,
+        "blocked_by": head.blocking_resource if head else None,
+        "waits_for": head.sentence if head else None,
+    }
+
+
+def _condition(queue: reads.QueueSummary) -> str:
+    """Say whether the queue is open, paused (admits nothing) or draining (holds what is new)."""
+    if queue.paused:
+        return "paused"
+    return "draining" if queue.draining else "open"

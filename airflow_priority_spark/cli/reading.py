@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A look into the database, for commands that show something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from airflow.utils.session import create_session
+from sqlalchemy.orm import Session
+
+from airflow_priority_spark.store.session import check_migrated
+
+
+@contextmanager
+def reading() -> Iterator[Session]:
+    """Give a session on tables that are there.
+
+    :raises DatabaseNotMigrated: the message says which command to run.
+    """
+    with create_session() as session:
+        check_migrated(session)
+        yield session
