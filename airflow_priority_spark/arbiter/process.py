@@ -2,7 +2,7 @@
 """The arbiter as a process of Airflow: its job row, its signals, and what must hold before it starts.
 
 The loop itself knows nothing of processes; it is given an event that says stop and a function that
-says "I am alive". ``airflow jobs check --job-type PrioritySparkArbiterJob`` reads the latter.
+says "I am alive". ``airflow jobs check`` and ``airflow priority-spark check`` read the latter.
 """
 
 from __future__ import annotations

@@ -54,6 +54,7 @@ ARG_FAIL = Arg(
     action="store_true",
     help="Fail the waiting tasks instead of sending them straight to the cluster",
 )
+ARG_LOCAL = Arg(("--local",), action="store_true", help="Only an arbiter on this host")
 ARG_DRY_RUN = Arg(("--dry-run",), action="store_true", help="Only say how many tasks it would give back")
 
 
@@ -109,6 +110,12 @@ COMMANDS: Final = (
         help="Run an arbiter in the foreground; of several, one leads",
         func=lazy_load_command(f"{_COMMANDS}.arbiter.run_arbiter"),
         args=(ARG_VERBOSE,),
+    ),
+    ActionCommand(
+        name="check",
+        help="Check that an arbiter is alive, by exit code; for probes",
+        func=lazy_load_command(f"{_COMMANDS}.arbiter.check_arbiter"),
+        args=(ARG_LOCAL,),
     ),
     ActionCommand(
         name="status",

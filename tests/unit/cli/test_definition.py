@@ -29,6 +29,7 @@ def test_every_command_is_there():
     [group] = get_cli_commands()
     assert [name for name, _ in commands(group)] == [
         "arbiter",
+        "check",
         "status",
         "unpark",
         "queue list",
@@ -44,6 +45,7 @@ def test_every_command_is_there():
     "path",
     [
         "arbiter.run_arbiter",
+        "arbiter.check_arbiter",
         "status.show_status",
         "unpark.unpark",
         "queues.list_queues",
