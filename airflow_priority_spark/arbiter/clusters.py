@@ -110,6 +110,7 @@ class Clusters:
             changed=self._wake,
             stale_after_seconds=self._settings.stale_after_seconds,
         )
+        observer.start()
         self.observers[resolved.cluster_id] = observer
         self.connections[resolved.cluster_id] = resolved.connection
 
