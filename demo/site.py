@@ -40,8 +40,15 @@ _HEALTH = {
     "scheduler": "scheduler",
     "triggerer": "triggerer",
 }
-#: No component serves its logs: they lie on this machine, and the log servers listen to everyone.
-_FLAGS = {"scheduler": ("--skip-serve-logs",), "triggerer": ("--skip-serve-logs",)}
+#: Component → its command line. No component serves its logs: they lie on this machine, and the log servers
+#: would listen to everyone.
+_COMMANDS = {
+    "api-server": ("api-server",),
+    "dag-processor": ("dag-processor",),
+    "scheduler": ("scheduler", "--skip-serve-logs"),
+    "triggerer": ("triggerer", "--skip-serve-logs"),
+    "arbiter": ("priority-spark", "arbiter"),
+}
 STOP_SECONDS = 10.0
 
 #: Small and quick: fit for two cores, and for a person or a test that waits for the next step.
@@ -170,11 +177,14 @@ class AirflowSite:
         return self.directory / f"{name}.log"
 
     def start(self, *names: str) -> None:
-        """Start components (all four by default), each in a process group of its own; do not wait."""
+        """Start components, each in a process group of its own; do not wait.
+
+        :param names: of ``COMPONENTS`` (all four by default), or ``arbiter`` for one that nobody supervises.
+        """
         for name in names or COMPONENTS:
             with self.log_file(name).open("ab") as log:
                 self._processes[name] = subprocess.Popen(
-                    _command(name, *_FLAGS.get(name, ())),
+                    _command(*_COMMANDS[name]),
                     env=self.environment,
                     cwd=self.directory,
                     stdin=subprocess.DEVNULL,
@@ -212,7 +222,9 @@ class AirflowSite:
     def _unhealthy(self) -> list[str]:
         if "api-server" in self._processes:
             health = self.api.health()
-            return [name for name in self._processes if health.get(_HEALTH[name]) != "healthy"]
+            return [
+                name for name in self._processes if name in _HEALTH and health.get(_HEALTH[name]) != "healthy"
+            ]
         return []
 
     def log_end(self, name: str, lines: int = 25) -> str:
