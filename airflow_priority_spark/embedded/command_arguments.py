@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The arguments of ``airflow priority-spark cluster``, as plain (flags, keyword) pairs for any parser.
+
+Values stay text: ``settings`` reads them, so that a person, the process and the tests meet the same messages.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Argument = tuple[tuple[str, ...], dict[str, Any]]
+
+DEFAULT_DIRECTORY = "~/.priority-spark/cluster"
+
+_DIRECTORY: Argument = (
+    ("--directory",),
+    {
+        "default": DEFAULT_DIRECTORY,
+        "help": f"where kubeconfig, log and state lie (default: {DEFAULT_DIRECTORY})",
+    },
+)
+
+CLUSTER_ARGUMENTS: list[Argument] = [
+    _DIRECTORY,
+    (("--port",), {"default": "0", "help": "port on 127.0.0.1; 0 takes a free one (default)"}),
+    (
+        ("--node",),
+        {
+            "action": "append",
+            "metavar": "NAME=cpu:8,memory:32Gi",
+            "help": "a node, with further RESOURCE:AMOUNT, label.KEY=VALUE and taint.KEY=VALUE:EFFECT; "
+            "repeatable (default: 3 nodes of 8 cpu and 32Gi)",
+        },
+    ),
+    (
+        ("--namespace",),
+        {
+            "action": "append",
+            "metavar": "NAME=cpu:8,memory:16Gi,pods:20",
+            "help": "a namespace, with a ResourceQuota of these amounts when there are any; repeatable",
+        },
+    ),
+    (
+        ("--runtime",),
+        {
+            "default": "auto",
+            "metavar": "{auto,spark,simulated}",
+            "help": "run drivers as real spark-submit processes or simulate them; "
+            "auto (default) runs them when Java 17 or newer and pyspark are there",
+        },
+    ),
+    (
+        ("--simulated-runtime",),
+        {
+            "default": "10s",
+            "help": "how long a simulated application without an annotation runs (default: 10s)",
+        },
+    ),
+    (
+        ("--app-root",),
+        {"help": "directory in which local:// files are looked for when they do not exist as they are named"},
+    ),
+    (("--without-crd",), {"action": "store_true", "help": "do not install the SparkApplication CRD"}),
+    (
+        ("--watch-window",),
+        {"default": "10000", "help": "events per kind a watch can resume over; older versions get 410"},
+    ),
+    (
+        ("--deny",),
+        {
+            "action": "append",
+            "metavar": "USER:VERB:RESOURCE",
+            "help": "give USER a kubeconfig of its own (kubeconfig-USER) that may not do this; repeatable",
+        },
+    ),
+]
+
+START_ARGUMENTS: list[Argument] = [
+    *CLUSTER_ARGUMENTS,
+    (("--foreground",), {"action": "store_true", "help": "stay in the foreground, log to the terminal"}),
+]
+STOP_ARGUMENTS: list[Argument] = [_DIRECTORY]
+STATUS_ARGUMENTS: list[Argument] = [
+    _DIRECTORY,
+    (("-o", "--output"), {"default": "table", "metavar": "{table,json,yaml}", "help": "output format"}),
+]

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The kinds of objects this cluster serves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind: where it is served, how it is spelled, and which subresources it has."""
+
+    plural: str
+    kind: str
+    group: str = ""
+    version: str = "v1"
+    namespaced: bool = True
+    short_names: tuple[str, ...] = ()
+    subresources: tuple[str, ...] = ()
+
+    @property
+    def api_version(self) -> str:
+        """``apiVersion`` of its objects."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def resource(self) -> str:
+        """Its name in messages and in object-count quotas: ``pods``, ``sparkapplications.sparkoperator.k8s.io``."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def has_status(self) -> bool:
+        """Whether status is written through its own path, and only there."""
+        return "status" in self.subresources
+
+
+NAMESPACES = Kind("namespaces", "Namespace", namespaced=False, short_names=("ns",), subresources=("status",))
+NODES = Kind("nodes", "Node", namespaced=False, short_names=("no",), subresources=("status",))
+PODS = Kind("pods", "Pod", short_names=("po",), subresources=("status", "log", "binding"))
+RESOURCE_QUOTAS = Kind("resourcequotas", "ResourceQuota", short_names=("quota",), subresources=("status",))
+LIMIT_RANGES = Kind("limitranges", "LimitRange", short_names=("limits",))
+EVENTS = Kind("events", "Event", short_names=("ev",))
+SERVICES = Kind("services", "Service", short_names=("svc",), subresources=("status",))
+CONFIG_MAPS = Kind("configmaps", "ConfigMap", short_names=("cm",))
+CUSTOM_RESOURCE_DEFINITIONS = Kind(
+    "customresourcedefinitions",
+    "CustomResourceDefinition",
+    group="apiextensions.k8s.io",
+    namespaced=False,
+    short_names=("crd", "crds"),
+    subresources=("status",),
+)
+SPARK_APPLICATIONS = Kind(
+    "sparkapplications",
+    "SparkApplication",
+    group="sparkoperator.k8s.io",
+    version="v1beta2",
+    short_names=("sparkapp",),
+    subresources=("status",),
+)
+
+CORE_KINDS = (
+    NAMESPACES,
+    NODES,
+    PODS,
+    RESOURCE_QUOTAS,
+    LIMIT_RANGES,
+    EVENTS,
+    SERVICES,
+    CONFIG_MAPS,
+    CUSTOM_RESOURCE_DEFINITIONS,
+)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Time, identity and small questions about API objects."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+Object = Mapping[str, Any]
+
+# The letters of generated names upstream (apimachinery ``pkg/util/rand``): no vowels, no words by accident.
+_NAME_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+
+
+def timestamp(moment: datetime | None = None) -> str:
+    """Return a moment (default: now) as ``metav1.Time`` prints it, in whole seconds."""
+    return (moment or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def micro_timestamp() -> str:
+    """Return now as ``metav1.MicroTime`` prints it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def moment(text: str) -> datetime:
+    """Read a timestamp of the API."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def seconds_until(text: str) -> float:
+    """Return the seconds from now to a timestamp of the API; negative once it has passed."""
+    return (moment(text) - datetime.now(UTC)) / timedelta(seconds=1)
+
+
+def new_uid() -> str:
+    """Return a fresh object identity."""
+    return str(uuid.uuid4())
+
+
+def generated_name(prefix: str) -> str:
+    """Return a name as ``generateName`` makes it: the prefix, cut to 58 characters, and five random letters."""
+    return prefix[:58] + "".join(random.choices(_NAME_LETTERS, k=5))
+
+
+def labels_of(obj: Object) -> Mapping[str, str]:
+    """Return the labels of an object, or none."""
+    return obj["metadata"].get("labels") or {}
+
+
+def is_finished(pod: Object) -> bool:
+    """Whether a pod has succeeded or failed: it holds neither quota nor node any more."""
+    return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+
+
+def is_terminating(obj: Object) -> bool:
+    """Whether an object has been asked to go."""
+    return "deletionTimestamp" in obj["metadata"]
+
+
+def owner_reference(owner: Object, *, controller: bool = True) -> dict[str, Any]:
+    """Return a reference that makes ``owner`` the owner of another object."""
+    return {
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": owner["metadata"]["name"],
+        "uid": owner["metadata"]["uid"],
+        "controller": controller,
+        "blockOwnerDeletion": True,
+    }

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which nodes a pod may run on, and the scheduler's words for why not.
+
+Filters run in the order of kube-scheduler's default profile; a node counts for the first filter it fails,
+where resources name everything that is short. Sources: kubernetes ``pkg/scheduler/framework/plugins``
+(nodeunschedulable, tainttoleration, nodeaffinity, noderesources).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_priority_spark.embedded.objects import Object, labels_of
+from airflow_priority_spark.embedded.pods import Resources
+from airflow_priority_spark.embedded.quantities import NANO, ZERO, Quantity, parse_all
+
+_REPELLING = ("NoSchedule", "NoExecute")
+
+
+@dataclass
+class Node:
+    """A node and what its pods hold; ``used`` counts pods under ``pods``."""
+
+    data: Object
+    used: Resources = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.data["metadata"]["name"]
+
+    @property
+    def allocatable(self) -> Resources:
+        """What it offers to pods."""
+        status = self.data.get("status", {})
+        return parse_all(status.get("allocatable") or status.get("capacity"))
+
+
+def obstacles(node: Node, pod: Object, asked: Mapping[str, Quantity]) -> list[str]:
+    """Return why a pod cannot run on a node; empty when it can."""
+    spec, node_spec = pod["spec"], node.data.get("spec", {})
+    tolerations = spec.get("tolerations") or ()
+    if node_spec.get("unschedulable"):
+        return ["node(s) were unschedulable"]
+    for taint in node_spec.get("taints") or ():
+        if taint["effect"] in _REPELLING and not any(
+            _tolerates(toleration, taint) for toleration in tolerations
+        ):
+            return [f"node(s) had untolerated taint {{{taint['key']}: {taint.get('value', '')}}}"]
+    labels = labels_of(node.data)
+    if any(labels.get(key) != value for key, value in (spec.get("nodeSelector") or {}).items()):
+        return ["node(s) didn't match Pod's node affinity/selector"]
+    return _shortages(node, asked)
+
+
+def _shortages(node: Node, asked: Mapping[str, Quantity]) -> list[str]:
+    offered = node.allocatable
+    short = []
+    for name, amount in asked.items():
+        free = offered.get(name, ZERO).nanos - node.used.get(name, ZERO).nanos
+        if amount.nanos and amount.nanos > free:
+            short.append("Too many pods" if name == "pods" else f"Insufficient {name}")
+    return short
+
+
+def _tolerates(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
+    """Whether a toleration matches a taint (k8s.io/component-helpers ``ToleratesTaint``)."""
+    if toleration.get("effect") and toleration["effect"] != taint["effect"]:
+        return False
+    if toleration.get("key") and toleration["key"] != taint["key"]:
+        return False
+    if toleration.get("operator") == "Exists":
+        return True
+    return bool(toleration.get("key")) and toleration.get("value", "") == taint.get("value", "")
+
+
+def emptiest(nodes: Iterable[Node], asked: Mapping[str, Quantity]) -> Node:
+    """Return the node left with the largest free share of cpu and memory; ties go to the first name."""
+    return min(nodes, key=lambda node: (_share_used(node, asked), node.name))
+
+
+def _share_used(node: Node, asked: Mapping[str, Quantity]) -> float:
+    offered = node.allocatable
+    total = 0.0
+    for name in ("cpu", "memory"):
+        used = node.used.get(name, ZERO).nanos + asked.get(name, ZERO).nanos
+        total += used / max(offered.get(name, ZERO).nanos, 1)
+    return total
+
+
+def unschedulable_sentence(reasons: Sequence[Sequence[str]]) -> str:
+    """Return the scheduler's message from every node's obstacles (``FitError.Error`` upstream)."""
+    total = len(reasons)
+    if not total:
+        return "no nodes available to schedule pods"
+    counted = Counter(reason for node in reasons for reason in node)
+    listed = ", ".join(sorted(f"{count} {reason}" for reason, count in counted.items()))
+    short = sum(all(reason.startswith(("Insufficient", "Too many")) for reason in node) for node in reasons)
+    victims = [
+        f"{total - short} Preemption is not helpful for scheduling" if total > short else "",
+        f"{short} No preemption victims found for incoming pod" if short else "",
+    ]
+    preemption = ", ".join(filter(None, victims))
+    return (
+        f"0/{total} nodes are available: {listed}. preemption: 0/{total} nodes are available: {preemption}."
+    )
+
+
+ONE_POD = Quantity(NANO)

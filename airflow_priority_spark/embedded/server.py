@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Kubernetes API over HTTP: reads requests, asks ``verbs``, writes answers."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import Any
+
+from aiohttp import web
+
+from airflow_priority_spark.embedded import errors
+from airflow_priority_spark.embedded.access import Access
+from airflow_priority_spark.embedded.discovery import documents
+from airflow_priority_spark.embedded.errors import ApiError
+from airflow_priority_spark.embedded.kinds import NAMESPACES, PODS, Kind
+from airflow_priority_spark.embedded.logbook import LogBook
+from airflow_priority_spark.embedded.patches import json_patch, merge_patch, strategic_merge_patch
+from airflow_priority_spark.embedded.paths import Paths, Target
+from airflow_priority_spark.embedded.podlogs import find_log, log_lines
+from airflow_priority_spark.embedded.selectors import Predicate, compile_selectors
+from airflow_priority_spark.embedded.store import Record
+from airflow_priority_spark.embedded.verbs import Deletion, Verbs
+from airflow_priority_spark.embedded.watching import DEFAULT_SECONDS, WatchRequest, watch
+
+MAX_BODY_BYTES = 3 << 20
+_OPEN_PATHS = ("/version", "/healthz", "/livez", "/readyz")
+_REVIEW_PATH = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+_PATCHES: dict[str, Callable[[Any, Any], Any]] = {
+    "application/json-patch+json": json_patch,
+    "application/merge-patch+json": merge_patch,
+    "application/strategic-merge-patch+json": strategic_merge_patch,
+}
+_log = logging.getLogger(__name__)
+
+
+class ApiServer:
+    """One handler for every path, as the API server's own mux."""
+
+    def __init__(self, verbs: Verbs, kinds: Iterable[Kind], access: Access, logs: LogBook) -> None:
+        self._verbs = verbs
+        self._access = access
+        self._logs = logs
+        self._paths = Paths(kinds)
+        self._documents = documents(kinds)
+        self._methods: dict[str, Callable[[web.Request, Target], Awaitable[web.StreamResponse]]] = {
+            "GET": self._get,
+            "POST": self._post,
+            "PUT": self._put,
+            "PATCH": self._patch,
+            "DELETE": self._delete,
+        }
+
+    def application(self) -> web.Application:
+        """Return the aiohttp application."""
+        application = web.Application(client_max_size=MAX_BODY_BYTES)
+        application.router.add_route("*", "/{path:.*}", self.handle)
+        return application
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer any request."""
+        try:
+            return await self._answer(request)
+        except ApiError as error:
+            return web.json_response(error.status(), status=error.code)
+        except web.HTTPException as error:
+            return _json(ApiError(error.status, error.reason, error.reason).status(), error.status)
+        except ConnectionError:
+            raise
+        except Exception as error:
+            _log.exception("%s %s", request.method, request.path_qs)
+            return _json(ApiError(500, "InternalError", f"Internal error occurred: {error}").status(), 500)
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        path = request.path.rstrip("/") or "/"
+        if path in _OPEN_PATHS[1:]:
+            return web.Response(text="ok")
+        if path == _OPEN_PATHS[0]:
+            return web.json_response(self._documents[path])
+        user = self._access.user(request.headers.get("Authorization"))
+        if request.method == "GET" and path in self._documents:
+            return web.json_response(self._documents[path])
+        if path == _REVIEW_PATH and request.method == "POST":
+            return web.json_response(self._access.review(user, await _body(request)), status=201)
+        target = self._paths.target(path)
+        if target is None:
+            return web.Response(status=404, text="404 page not found\n")
+        verb = _verb(request, target)
+        place = target.name if target.kind is NAMESPACES else target.namespace
+        self._access.check(user, verb, target.kind, place, target.name, target.subresource)
+        return await self._methods[request.method](request, target)
+
+    async def _get(self, request: web.Request, target: Target) -> web.StreamResponse:
+        if target.subresource == "log":
+            record = self._verbs.get(target.kind, target.namespace, target.name)
+            log = find_log(self._logs, record.data, request.query.get("container"))
+            return await _stream(request, log_lines(log, request.query), "text/plain")
+        if target.name:
+            return _one(self._verbs.get(target.kind, target.namespace, target.name))
+        matches = _selectors(request, target.kind)
+        if _wants_watch(request):
+            return await self._watch(request, target, matches)
+        return self._list(target, matches)
+
+    def _list(self, target: Target, matches: Predicate) -> web.Response:
+        store = self._verbs.store
+        found = [
+            record.encoded for record in store.list(target.kind, target.namespace) if matches(record.data)
+        ]
+        head = {
+            "kind": f"{target.kind.kind}List",
+            "apiVersion": target.kind.api_version,
+            "metadata": {"resourceVersion": str(store.version)},
+        }
+        body = json.dumps(head)[:-1].encode() + b',"items":[' + b",".join(found) + b"]}"
+        return web.Response(body=body, content_type="application/json")
+
+    async def _watch(self, request: web.Request, target: Target, matches: Predicate) -> web.StreamResponse:
+        version = request.query.get("resourceVersion") or "0"
+        if not version.isdigit():
+            raise errors.bad_request(f'Invalid value: "{version}": strconv.ParseUint: invalid syntax')
+        wanted = WatchRequest(
+            kind=target.kind,
+            namespace=target.namespace,
+            matches=matches,
+            version=int(version),
+            bookmarks=_flag(request, "allowWatchBookmarks"),
+            seconds=float(request.query.get("timeoutSeconds") or DEFAULT_SECONDS),
+        )
+        return await _stream(request, watch(self._verbs.store, wanted), "application/json")
+
+    async def _post(self, request: web.Request, target: Target) -> web.StreamResponse:
+        body = await _body(request)
+        if target.subresource == "binding" or body.get("kind") == "Binding":
+            name = target.name or body["metadata"]["name"]
+            self._verbs.bind(target.namespace, name, body["target"]["name"])
+            return _json(
+                {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201
+            )
+        if target.name or (target.kind.namespaced and not target.namespace):
+            raise errors.method_not_allowed()
+        return _one(self._verbs.create(target.kind, target.namespace, body), 201)
+
+    async def _put(self, request: web.Request, target: Target) -> web.StreamResponse:
+        _require_object(target)
+        body = await _body(request)
+        status = target.subresource == "status"
+        return _one(self._verbs.replace(target.kind, target.namespace, target.name, body, status=status))
+
+    async def _patch(self, request: web.Request, target: Target) -> web.StreamResponse:
+        _require_object(target)
+        apply = _PATCHES.get(request.content_type)
+        if apply is None:
+            raise errors.unsupported_media_type(request.content_type, list(_PATCHES))
+        patch = await _json_body(request)
+        status = target.subresource == "status"
+        record = self._verbs.update(
+            target.kind, target.namespace, target.name, lambda data: apply(data, patch), status=status
+        )
+        return _one(record)
+
+    async def _delete(self, request: web.Request, target: Target) -> web.StreamResponse:
+        options = _deletion(request, await _body(request))
+        if not target.name:
+            matches = _selectors(request, target.kind)
+            self._verbs.delete_matching(target.kind, target.namespace, matches, options)
+            return self._list(target, lambda _: False)
+        record, gone = self._verbs.delete(target.kind, target.namespace, target.name, options)
+        if target.kind is PODS or not gone:
+            return _one(record)
+        return _json(_deleted(target, record))
+
+
+def _verb(request: web.Request, target: Target) -> str:
+    if request.method == "GET":
+        return "get" if target.name else "watch" if _wants_watch(request) else "list"
+    verbs = {"POST": "create", "PUT": "update", "PATCH": "patch"}
+    verbs["DELETE"] = "delete" if target.name else "deletecollection"
+    if request.method not in verbs:
+        raise errors.method_not_allowed()
+    return verbs[request.method]
+
+
+def _require_object(target: Target) -> None:
+    if not target.name:
+        raise errors.method_not_allowed()
+
+
+def _wants_watch(request: web.Request) -> bool:
+    return _flag(request, "watch")
+
+
+def _flag(request: web.Request, name: str) -> bool:
+    return request.query.get(name, "").lower() in ("true", "1")
+
+
+def _selectors(request: web.Request, kind: Kind) -> Predicate:
+    return compile_selectors(
+        kind, request.query.get("labelSelector", ""), request.query.get("fieldSelector", "")
+    )
+
+
+async def _json_body(request: web.Request) -> Any:
+    text = await request.text()
+    try:
+        return json.loads(text) if text.strip() else {}
+    except ValueError as error:
+        raise errors.bad_request(f"the object provided is unrecognized: {error}") from error
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    body = await _json_body(request)
+    if not isinstance(body, dict):
+        raise errors.bad_request("the object provided is unrecognized: expected a JSON object")
+    return body
+
+
+def _deletion(request: web.Request, body: dict[str, Any]) -> Deletion:
+    conditions = body.get("preconditions") or {}
+    asked = body.get("gracePeriodSeconds")
+    if asked is None:
+        asked = request.query.get("gracePeriodSeconds")
+    grace = None if asked is None else int(asked)
+    return Deletion(conditions.get("uid"), conditions.get("resourceVersion"), grace)
+
+
+def _deleted(target: Target, record: Record) -> dict[str, Any]:
+    group = {"group": target.kind.group} if target.kind.group else {}
+    details = {
+        "name": target.name,
+        **group,
+        "kind": target.kind.plural,
+        "uid": record.data["metadata"]["uid"],
+    }
+    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
+
+
+def _one(record: Record, code: int = 200) -> web.Response:
+    return web.Response(body=record.encoded, status=code, content_type="application/json")
+
+
+def _json(body: dict[str, Any], code: int = 200) -> web.Response:
+    return web.json_response(body, status=code)
+
+
+async def _stream(request: web.Request, lines: AsyncIterator[bytes], content_type: str) -> web.StreamResponse:
+    response = web.StreamResponse(
+        headers={"Content-Type": content_type, "Cache-Control": "no-cache, private"}
+    )
+    await response.prepare(request)
+    try:
+        async for line in lines:
+            await response.write(line)
+    except ConnectionError:
+        return response
+    await response.write_eof()
+    return response

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Puts a cluster together and serves it until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+import yaml
+from aiohttp import web
+
+from airflow_priority_spark.embedded.access import ADMIN, Access
+from airflow_priority_spark.embedded.applications import ApplicationController
+from airflow_priority_spark.embedded.client import LocalClient
+from airflow_priority_spark.embedded.collector import Collector
+from airflow_priority_spark.embedded.discovery import spark_application_crd
+from airflow_priority_spark.embedded.kinds import (
+    CORE_KINDS,
+    CUSTOM_RESOURCE_DEFINITIONS,
+    NAMESPACES,
+    NODES,
+    RESOURCE_QUOTAS,
+    SPARK_APPLICATIONS,
+)
+from airflow_priority_spark.embedded.kubelet import Kubelet
+from airflow_priority_spark.embedded.logbook import LogBook
+from airflow_priority_spark.embedded.objects import new_uid
+from airflow_priority_spark.embedded.programs import RuntimeSettings, SparkPrograms
+from airflow_priority_spark.embedded.quota import QuotaLedger
+from airflow_priority_spark.embedded.scheduler import Scheduler
+from airflow_priority_spark.embedded.server import ApiServer
+from airflow_priority_spark.embedded.settings import ClusterSettings
+from airflow_priority_spark.embedded.store import Store
+from airflow_priority_spark.embedded.verbs import Verbs
+
+HOST = "127.0.0.1"
+KUBECONFIG = "kubeconfig"
+STATE = "cluster.json"
+LOG = "cluster.log"
+UID = "cluster-uid"
+# Watches never end by themselves: closing them is not worth waiting for.
+_CLOSE_SECONDS = 0.2
+_log = logging.getLogger(__name__)
+
+
+class Cluster:
+    """The API server and the controllers of one cluster, in this process."""
+
+    def __init__(self, settings: ClusterSettings) -> None:
+        kinds = CORE_KINDS + ((SPARK_APPLICATIONS,) if settings.with_crd else ())
+        self.settings = settings
+        self.access = Access(settings.denials)
+        store = Store(settings.window)
+        self._verbs = Verbs(store, QuotaLedger(store, kinds))
+        client, logs = LocalClient(self._verbs), LogBook()
+        runtime = RuntimeSettings(
+            real=settings.real_drivers,
+            simulated_seconds=settings.simulated_seconds,
+            work_directory=settings.directory / "work",
+            app_root=settings.app_root,
+        )
+        self._kubelet = Kubelet(client, SparkPrograms(client, runtime), logs)
+        self._controllers = [Scheduler(client), Collector(client, kinds), ApplicationController(client)]
+        self.server = ApiServer(self._verbs, kinds, self.access, logs)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Create the described objects and start the controllers."""
+        self._tasks = [asyncio.create_task(_restarting(controller)) for controller in self._controllers]
+        system = {"metadata": {"name": "kube-system", "uid": _cluster_uid(self.settings.directory)}}
+        self._verbs.create(NAMESPACES, "", system)
+        for name in dict.fromkeys(["default", *self.settings.namespaces]):
+            self._verbs.create(NAMESPACES, "", {"metadata": {"name": name}})
+        for name, hard in self.settings.namespaces.items():
+            if hard:
+                quota = {"metadata": {"name": name}, "spec": {"hard": dict(hard)}}
+                self._verbs.create(RESOURCE_QUOTAS, name, quota)
+        for node in self.settings.nodes:
+            self._verbs.create(NODES, "", node.manifest())
+        if self.settings.with_crd:
+            self._verbs.create(CUSTOM_RESOURCE_DEFINITIONS, "", spark_application_crd())
+
+    async def stop(self) -> None:
+        """End the controllers and every program they run."""
+        for task in self._tasks:
+            task.cancel()
+        await self._kubelet.shut_down()
+
+
+async def serve(settings: ClusterSettings, *, stop_with_stdin: bool) -> None:
+    """Serve until SIGTERM or SIGINT, or until standard input ends, which tells that the parent is gone."""
+    settings.directory.mkdir(parents=True, exist_ok=True)
+    cluster = Cluster(settings)
+    cluster.start()
+    runner = web.AppRunner(
+        cluster.server.application(),
+        access_log=None,
+        handler_cancellation=True,
+        shutdown_timeout=_CLOSE_SECONDS,
+    )
+    await runner.setup()
+    site = web.TCPSite(runner, HOST, settings.port, backlog=1024)
+    await site.start()
+    port = runner.addresses[0][1]
+    _write_files(cluster, port)
+    _log.info(
+        "serving on http://%s:%s, drivers %s", HOST, port, "real" if settings.real_drivers else "simulated"
+    )
+    try:
+        await _told_to_stop(stop_with_stdin=stop_with_stdin)
+    finally:
+        await cluster.stop()
+        await runner.cleanup()
+        (settings.directory / STATE).unlink(missing_ok=True)
+
+
+async def _restarting(controller: Scheduler | Collector | ApplicationController) -> None:
+    """Run a controller; one object it stumbles over must not stop it for all others."""
+    while True:
+        try:
+            await controller.run()
+        except Exception:
+            _log.exception("%s", type(controller).__name__)
+            await asyncio.sleep(0.1)
+
+
+async def _told_to_stop(*, stop_with_stdin: bool) -> None:
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    if stop_with_stdin:
+        loop.add_reader(sys.stdin.fileno(), stopped.set)
+    await stopped.wait()
+
+
+def _cluster_uid(directory: Path) -> str:
+    file = directory / UID
+    if not file.exists():
+        file.write_text(new_uid())
+    return file.read_text().strip()
+
+
+def _write_files(cluster: Cluster, port: int) -> None:
+    """Write the kubeconfigs, then the state file, whose appearance says that the cluster answers."""
+    directory, url = cluster.settings.directory, f"http://{HOST}:{port}"
+    for user, token in cluster.access.tokens.items():
+        _write_private(
+            directory / (KUBECONFIG if user == ADMIN else f"{KUBECONFIG}-{user}"),
+            _kubeconfig(url, user, token),
+        )
+    state = {"pid": os.getpid(), "port": port, "url": url, "real_drivers": cluster.settings.real_drivers}
+    draft = directory / f"{STATE}.new"
+    draft.write_text(json.dumps(state))
+    draft.replace(directory / STATE)
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text)
+
+
+def _kubeconfig(url: str, user: str, token: str) -> str:
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "embedded", "cluster": {"server": url}}],
+        "users": [{"name": user, "user": {"token": token}}],
+        "contexts": [
+            {"name": "embedded", "context": {"cluster": "embedded", "user": user, "namespace": "default"}}
+        ],
+        "current-context": "embedded",
+    }
+    return yaml.safe_dump(content, sort_keys=False)

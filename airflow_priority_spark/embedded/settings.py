@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a cluster is started with, read from and written as command-line arguments."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from airflow_priority_spark.embedded import durations, spark_submit
+from airflow_priority_spark.embedded.access import Denial
+from airflow_priority_spark.embedded.command_arguments import CLUSTER_ARGUMENTS
+from airflow_priority_spark.embedded.specs import (
+    DEFAULT_NODES,
+    NodeSpec,
+    Quota,
+    namespace_text,
+    parse_denial,
+    parse_namespace,
+)
+from airflow_priority_spark.embedded.store import DEFAULT_WINDOW
+from airflow_priority_spark.errors import InvalidInput
+
+RUNTIMES = ("auto", "spark", "simulated")
+
+
+@dataclass(frozen=True)
+class ClusterSettings:
+    """A cluster to start.
+
+    :param directory: where kubeconfig, log and state lie; also its identity: a cluster started again in the
+        same directory keeps the uid of its ``kube-system`` namespace.
+    :param port: on 127.0.0.1; 0 takes a free one.
+    :param namespaces: by name, each with the ``hard`` of its ResourceQuota or ``None`` for no quota.
+    :param runtime: ``spark``, ``simulated`` or ``auto``.
+    :param simulated_seconds: run time of simulated applications that have no annotation.
+    :param app_root: where ``local://`` files are looked for.
+    :param window: events per kind a watch can resume over.
+    """
+
+    directory: Path
+    port: int = 0
+    nodes: Sequence[NodeSpec] = DEFAULT_NODES
+    namespaces: Mapping[str, Quota | None] = field(default_factory=dict)
+    runtime: str = "auto"
+    simulated_seconds: float = 10.0
+    app_root: Path | None = None
+    with_crd: bool = True
+    window: int = DEFAULT_WINDOW
+    denials: Sequence[Denial] = ()
+
+    @property
+    def real_drivers(self) -> bool:
+        """Whether drivers run as ``spark-submit``; raises ``InvalidInput`` when they are asked for and cannot."""
+        if self.runtime == "simulated":
+            return False
+        obstacle = spark_submit.obstacle()
+        if obstacle and self.runtime == "spark":
+            raise InvalidInput("--runtime", self.runtime, f"simulated on this machine: {obstacle}")
+        return obstacle is None
+
+    @classmethod
+    def from_arguments(cls, args: argparse.Namespace) -> ClusterSettings:
+        """Read parsed arguments; raises ``InvalidInput`` naming the flag, the value and what is allowed."""
+        if args.runtime not in RUNTIMES:
+            raise InvalidInput("--runtime", args.runtime, ", ".join(RUNTIMES))
+        nodes = [NodeSpec.parse(text) for text in args.node or ()] or DEFAULT_NODES
+        names = [node.name for node in nodes]
+        if repeated := next((name for name in names if names.count(name) > 1), None):
+            raise InvalidInput("--node", repeated, "each node name once")
+        return cls(
+            directory=Path(args.directory).expanduser().resolve(),
+            port=_number("--port", args.port, 0, 65535),
+            nodes=nodes,
+            namespaces=dict(parse_namespace(text) for text in args.namespace or ()),
+            runtime=args.runtime,
+            simulated_seconds=_duration(args.simulated_runtime),
+            app_root=_directory("--app-root", args.app_root),
+            with_crd=not args.without_crd,
+            window=_number("--watch-window", args.watch_window, 1, 10**9),
+            denials=[parse_denial(text) for text in args.deny or ()],
+        )
+
+    def to_arguments(self) -> list[str]:
+        """Return the command line that ``from_arguments`` reads back."""
+        line = ["--directory", str(self.directory), "--port", str(self.port), "--runtime", self.runtime]
+        line += ["--simulated-runtime", f"{self.simulated_seconds}s", "--watch-window", str(self.window)]
+        line += [part for node in self.nodes for part in ("--node", node.text())]
+        for name, hard in self.namespaces.items():
+            line += ["--namespace", namespace_text(name, hard)]
+        for denial in self.denials:
+            line += ["--deny", f"{denial.user}:{denial.verb}:{denial.resource}"]
+        line += ["--app-root", str(self.app_root)] if self.app_root else []
+        return line if self.with_crd else [*line, "--without-crd"]
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return a parser of the arguments that describe a cluster."""
+    found = argparse.ArgumentParser(prog="python -m airflow_priority_spark.embedded")
+    for flags, keywords in CLUSTER_ARGUMENTS:
+        found.add_argument(*flags, **keywords)
+    return found
+
+
+def _number(flag: str, text: str, least: int, most: int) -> int:
+    if not str(text).isdigit() or not least <= int(text) <= most:
+        raise InvalidInput(flag, text, f"a whole number from {least} to {most}")
+    return int(text)
+
+
+def _duration(text: str) -> float:
+    try:
+        return durations.seconds(text)
+    except ValueError:
+        raise InvalidInput("--simulated-runtime", text, durations.ALLOWED) from None
+
+
+def _directory(flag: str, text: str | None) -> Path | None:
+    if not text:
+        return None
+    path = Path(text).expanduser().resolve()
+    if not path.is_dir():
+        raise InvalidInput(flag, text, "an existing directory")
+    return path

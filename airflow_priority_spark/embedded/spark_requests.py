@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Spark on Kubernetes requests for its driver and executor pods.
+
+A computation of its own, not the product's: the cluster plays Spark, and the tests compare the two. Sources:
+Spark ``BasicDriverFeatureStep.scala``, ``BasicExecutorFeatureStep.scala``; precedence as the Kubeflow operator
+passes typed fields to ``spark-submit`` (typed fields over ``sparkConf`` over ``spec.memoryOverheadFactor``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+MINIMUM_OVERHEAD_MIB = 384
+_MEMORY = re.compile(r"(\d+)([bkmgtp]?)b?", re.IGNORECASE)
+_MIB_EXPONENT = {"b": -20, "k": -10, "m": 0, "g": 10, "t": 20, "p": 30}
+_NON_JVM = (".py", ".R", ".r")
+
+
+class InvalidMemory(ValueError):
+    """``Size must be specified as bytes (b), kibibytes (k), ... Fractional values are not supported.``"""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            "Size must be specified as bytes (b), kibibytes (k), mebibytes (m), gibibytes (g), tebibytes (t), "
+            f"or pebibytes(p). E.g. 50b, 100k, or 250m. Fractional values are not supported. Input was: {text}"
+        )
+
+
+def mebibytes(text: str, default_unit: str = "m") -> int:
+    """Read a Spark memory string (``JavaUtils.byteStringAs``), rounded down to MiB."""
+    match = _MEMORY.fullmatch(text.strip())
+    if match is None:
+        raise InvalidMemory(text)
+    exponent = _MIB_EXPONENT[match[2].lower() or default_unit]
+    return int(match[1]) << exponent if exponent >= 0 else int(match[1]) >> -exponent
+
+
+def driver_resources(spec: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Return ``requests`` and ``limits`` of the driver container."""
+    driver, conf = spec.get("driver") or {}, spec.get("sparkConf") or {}
+    factor = conf.get("spark.driver.memoryOverheadFactor") or _default_factor(spec)
+    memory = _with_overhead("driver", driver, conf, float(factor))
+    return _resources("driver", driver, conf, memory)
+
+
+def executor_resources(spec: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Return ``requests`` and ``limits`` of an executor container."""
+    executor, conf = spec.get("executor") or {}, spec.get("sparkConf") or {}
+    factor = conf.get("spark.executor.memoryOverheadFactor") or _default_factor(spec)
+    memory = _with_overhead("executor", executor, conf, float(factor))
+    if conf.get("spark.memory.offHeap.enabled") == "true":
+        memory += mebibytes(conf.get("spark.memory.offHeap.size", "0"), "b")
+    if _is_python(spec):
+        memory += mebibytes(conf.get("spark.executor.pyspark.memory", "0"))
+    return _resources("executor", executor, conf, memory)
+
+
+def driver_cores(spec: Mapping[str, Any]) -> int:
+    """Return how many threads a local master gets for the driver's cores; at least one."""
+    driver, conf = spec.get("driver") or {}, spec.get("sparkConf") or {}
+    return max(int(driver.get("cores") or conf.get("spark.driver.cores") or 1), 1)
+
+
+def executor_count(spec: Mapping[str, Any]) -> int:
+    """Return how many executors the driver starts with (the operator's webhook defaults to 1)."""
+    executor, conf = spec.get("executor") or {}, spec.get("sparkConf") or {}
+    instances = int(executor.get("instances") or conf.get("spark.executor.instances") or 0)
+    dynamic = spec.get("dynamicAllocation") or {}
+    if dynamic.get("enabled") or conf.get("spark.dynamicAllocation.enabled") == "true":
+        first = dynamic.get("initialExecutors") or conf.get("spark.dynamicAllocation.initialExecutors") or 0
+        least = dynamic.get("minExecutors") or conf.get("spark.dynamicAllocation.minExecutors") or 0
+        return max(int(first), int(least), instances)
+    return instances or 1
+
+
+def _is_python(spec: Mapping[str, Any]) -> bool:
+    return str(spec.get("mainApplicationFile") or "").endswith(".py")
+
+
+def _default_factor(spec: Mapping[str, Any]) -> str:
+    conf = spec.get("sparkConf") or {}
+    given = conf.get("spark.kubernetes.memoryOverheadFactor") or spec.get("memoryOverheadFactor")
+    return given or ("0.4" if str(spec.get("mainApplicationFile") or "").endswith(_NON_JVM) else "0.1")
+
+
+def _with_overhead(role: str, typed: Mapping[str, Any], conf: Mapping[str, str], factor: float) -> int:
+    memory = mebibytes(typed.get("memory") or conf.get(f"spark.{role}.memory") or "1g")
+    overhead = typed.get("memoryOverhead") or conf.get(f"spark.{role}.memoryOverhead")
+    if overhead:
+        return memory + mebibytes(overhead)
+    least = mebibytes(conf.get(f"spark.{role}.minMemoryOverhead", f"{MINIMUM_OVERHEAD_MIB}m"))
+    return memory + max(int(factor * memory), least)
+
+
+def _resources(
+    role: str, typed: Mapping[str, Any], conf: Mapping[str, str], memory: int
+) -> dict[str, dict[str, str]]:
+    asked = typed.get("coreRequest") or conf.get(f"spark.kubernetes.{role}.request.cores")
+    cpu = asked or typed.get("cores") or conf.get(f"spark.{role}.cores") or 1
+    requests = {"cpu": str(cpu), "memory": f"{memory}Mi"}
+    limits = {"memory": typed.get("memoryLimit") or f"{memory}Mi"}
+    if limit := typed.get("coreLimit") or conf.get(f"spark.kubernetes.{role}.limit.cores"):
+        limits["cpu"] = str(limit)
+    if gpu := typed.get("gpu"):
+        requests[gpu["name"]] = limits[gpu["name"]] = str(gpu["quantity"])
+    return {"requests": requests, "limits": limits}
