@@ -148,7 +148,7 @@ def list_jobs(
 
 
 def get_job(session: Session, job_id: str, now: datetime.datetime) -> JobDetail | None:
-    """Return one job with its history and grant, ``None`` when the id is unknown (at most five statements)."""
+    """Return one job with its history and grant, ``None`` when the id is unknown (up to five statements)."""
     found = _summaries(session, now, [Job.id == job_id], 1)
     if not found:
         return None
