@@ -7,6 +7,7 @@
     transport     one HTTP request, refusals and silences as the package's errors
     kinds         what is read and written, and the permission each needs
     convert       one JSON object → the small view a decision needs
+    health        in step, or out of step since when and why
     reflector     list + watch of one kind, kept in step
     coverage      cluster-wide where allowed, else namespace by namespace
     observer      all kinds of one cluster → ``ClusterView``

@@ -90,10 +90,16 @@ def resolve(ref: ConnectionRef) -> ClusterConnection:
             ref.conn_id,
             f"a connection with a readable kubeconfig ({type(error).__name__} while reading it)",
         ) from None
-    label = f"connection {ref.conn_id}" if ref.conn_id else "the default Kubernetes configuration"
-    if ref.cluster_context:
-        label += f", context {ref.cluster_context}"
-    return ClusterConnection(label, ApiClient(configuration))
+    return ClusterConnection(_label(ref), ApiClient(configuration))
+
+
+def _label(ref: ConnectionRef) -> str:
+    parts = [
+        f"connection {ref.conn_id}" if ref.conn_id else "",
+        f"kubeconfig {ref.config_file}" if ref.config_file else "",
+        f"context {ref.cluster_context}" if ref.cluster_context else "",
+    ]
+    return ", ".join(filter(None, parts)) or "the default Kubernetes configuration"
 
 
 def _hook(ref: ConnectionRef, configuration: Configuration) -> KubernetesHook:

@@ -95,7 +95,7 @@ def test_a_file_given_by_the_task_is_read_without_any_connection(tmp_path):
     connection = resolve(ConnectionRef(conn_id=None, config_file=str(path)))
 
     assert connection.host == "https://east:6443"
-    assert connection.label == "the default Kubernetes configuration"
+    assert connection.label == f"kubeconfig {path}"
 
 
 def test_switching_tls_verification_off_concerns_this_connection_only(connection_to):
