@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plays the Kubeflow Spark operator: turns SparkApplications into driver pods and reports their states.
 
-The states, the retries and the messages are the operator's (``internal/controller/sparkapplication/controller.go``,
-v2.5)::
+The states, the retries and the messages are the operator's
+(``internal/controller/sparkapplication/controller.go``, v2.5)::
 
     "" ─► SUBMITTED ─► RUNNING ─► SUCCEEDING ─► COMPLETED
      │        └───────────┴─────► FAILING ────► FAILED
@@ -265,7 +265,7 @@ def _driver_failure(driver: Object) -> str:
 
 
 def _should_retry(app: Object, status: Status) -> bool:
-    """The operator's ``ShouldRetry``."""
+    """Answer as the operator's ``ShouldRetry``."""
     policy = app["spec"].get("restartPolicy") or {}
     if policy.get("type") == "Always":
         return True
@@ -279,7 +279,7 @@ def _should_retry(app: Object, status: Status) -> bool:
 
 
 def _seconds_to_retry(app: Object, status: Status, field: str) -> float:
-    """The operator's linear back-off: attempts times the interval, since the last submission."""
+    """Return the rest of the operator's linear back-off: attempts times the interval, from the last."""
     interval = (app["spec"].get("restartPolicy") or {}).get(field, DEFAULT_RETRY_SECONDS)
     due = moment(status["lastSubmissionAttemptTime"]) + timedelta(
         seconds=interval * status["submissionAttempts"]
@@ -293,7 +293,8 @@ def _spark_words(error: Exception, app: Object) -> str:
         return f'Exception in thread "main" java.lang.NumberFormatException: {error}'
     where = f"https://kubernetes.default.svc/api/v1/namespaces/{app['metadata']['namespace']}/pods"
     return (
-        'Exception in thread "main" io.fabric8.kubernetes.client.KubernetesClientException: Failure executing: '
-        f"POST at: {where}. Message: {error.message}. Received status: Status(apiVersion=v1, code={error.code}, "
-        f"kind=Status, message={error.message}, reason={error.reason}, status=Failure)."
+        'Exception in thread "main" io.fabric8.kubernetes.client.KubernetesClientException: '
+        f"Failure executing: POST at: {where}. Message: {error.message}. "
+        f"Received status: Status(apiVersion=v1, code={error.code}, kind=Status, "
+        f"message={error.message}, reason={error.reason}, status=Failure)."
     )

@@ -67,7 +67,7 @@ class LocalClient:
     async def list(self, kind: Kind, namespace: str = "", labels: str = "") -> list[Object]:
         """Return the objects of a namespace, or of all, that match a label selector."""
         matches = compile_selectors(kind, labels, "")
-        return [record.data for record in self._verbs.store.list(kind, namespace) if matches(record.data)]
+        return [record.data for record in self._verbs.store.all(kind, namespace) if matches(record.data)]
 
     async def create(self, kind: Kind, namespace: str, body: Mapping[str, Any]) -> Object:
         """Create an object; raises ``ApiError``."""

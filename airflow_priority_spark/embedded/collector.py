@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from functools import partial
 
 from airflow_priority_spark.embedded.client import ClusterClient
 from airflow_priority_spark.embedded.kinds import EVENTS, NAMESPACES, Kind
@@ -29,7 +30,7 @@ class Collector:
         self._expiring: set[asyncio.Future[None]] = set()
         self._orphans: asyncio.Queue[str] = asyncio.Queue()
         for kind in kinds:
-            client.listen(kind, lambda change, obj, _, kind=kind: self._on_change(kind, change, obj))
+            client.listen(kind, partial(self._on_change, kind))
 
     async def run(self) -> None:
         """Collect until cancelled."""
@@ -42,7 +43,7 @@ class Collector:
                 if not any(owner["uid"] in self._owners for owner in obj["metadata"]["ownerReferences"]):
                     await self._client.delete(kind, obj)
 
-    def _on_change(self, kind: Kind, change: str, obj: Object) -> None:
+    def _on_change(self, kind: Kind, change: str, obj: Object, _: Object | None) -> None:
         metadata = obj["metadata"]
         uid = metadata["uid"]
         references = [owner["uid"] for owner in metadata.get("ownerReferences") or ()]

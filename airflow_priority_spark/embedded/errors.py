@@ -103,8 +103,8 @@ def method_not_allowed() -> ApiError:
 
 def unsupported_media_type(found: str, allowed: Sequence[str]) -> ApiError:
     """415: a patch of a kind the API server does not know."""
-    message = f"the body of the request was in an unknown format - accepted media types include: {', '.join(allowed)}"
-    return ApiError(415, "UnsupportedMediaType", f"{message} (got {found})")
+    message = "the body of the request was in an unknown format - accepted media types include"
+    return ApiError(415, "UnsupportedMediaType", f"{message}: {', '.join(allowed)} (got {found})")
 
 
 def invalid(kind: Kind, name: str, causes: Sequence[tuple[str, str, str]]) -> ApiError:

@@ -23,8 +23,8 @@ BATCH_SIZE = 10
 RETRY_SECONDS = 1.0
 STARVED_SECONDS = 15.0
 _STARVED = (
-    "WARN TaskSchedulerImpl: Initial job has not accepted any resources; check your cluster UI to ensure that "
-    "workers are registered and have sufficient resources"
+    "WARN TaskSchedulerImpl: Initial job has not accepted any resources; check your cluster UI to ensure "
+    "that workers are registered and have sufficient resources"
 )
 
 
@@ -145,7 +145,7 @@ class ExecutorAllocator:
                 return
 
     def _report(self, message: str) -> None:
-        """Write a refusal once, not every second; the numbers of executors go up all the same, as in Spark."""
+        """Write a refusal once, not every second; executor numbers go up all the same, as in Spark."""
         refusal = message.partition(" is forbidden: ")[2] or message
         if refusal != self._refusal:
             self._refusal = refusal

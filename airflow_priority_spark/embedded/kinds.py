@@ -25,7 +25,7 @@ class Kind:
 
     @property
     def resource(self) -> str:
-        """Its name in messages and in object-count quotas: ``pods``, ``sparkapplications.sparkoperator.k8s.io``."""
+        """Its name in messages and object-count quotas: ``sparkapplications.sparkoperator.k8s.io``."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     @property

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the pods that were bound to a node, and ends them when they are deleted.
 
-A pod whose labels say Spark gets a program (``programs.Programs``); any other runs until it is deleted, like a
-pause container. Images are not pulled: what a container would do is decided by its role.
+A pod whose labels say Spark gets a program (``programs.Programs``); any other runs until it is deleted, like
+a pause container. Images are not pulled: what a container would do is decided by its role.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def new_uid() -> str:
 
 
 def generated_name(prefix: str) -> str:
-    """Return a name as ``generateName`` makes it: the prefix, cut to 58 characters, and five random letters."""
+    """Return a name as ``generateName`` makes it: the prefix, cut to 58 characters, and five letters."""
     return prefix[:58] + "".join(random.choices(_NAME_LETTERS, k=5))
 
 

@@ -46,7 +46,8 @@ class Paths:
             namespace, rest = rest[1], rest[2:]
         kind = self._kinds.get((group, version, rest[0]))
         name, subresource = [*rest[1:], "", ""][:2]
-        unknown = kind is None or len(rest) > 3 or bool(namespace and not kind.namespaced)
-        if unknown or (subresource and subresource not in kind.subresources):
+        if kind is None or len(rest) > 3 or (namespace and not kind.namespaced):
+            raise no_such_resource()
+        if subresource and subresource not in kind.subresources:
             raise no_such_resource()
         return Target(kind, namespace, name, subresource)

@@ -30,7 +30,7 @@ def find_log(logs: LogBook, pod: Mapping[str, Any], container: str | None) -> Co
 
 
 async def log_lines(log: ContainerLog, query: Mapping[str, str]) -> AsyncIterator[bytes]:
-    """Yield the lines a ``pods/log`` query asks for: ``tailLines``, ``sinceSeconds``, ``sinceTime``, ``follow``."""
+    """Yield the lines asked for by ``tailLines``, ``since…``, ``follow`` and ``timestamps``."""
     since = _since(query)
     kept = [line for line in log.lines() if since is None or line[0] >= since]
     seen = log.written

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starts, finds and stops a cluster in a process of its own: the handle for tests, the demo and the commands."""
+"""Starts, finds and stops a cluster in its own process: the handle for tests, demo and commands."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class EmbeddedCluster:
         self._process = process
 
     @classmethod
-    def start(
+    def start(  # noqa: PLR0913 - one keyword per option of a cluster, all but the directory optional
         cls,
         directory: Path,
         *,

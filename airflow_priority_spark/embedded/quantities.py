@@ -2,7 +2,7 @@
 """Kubernetes quantities: parsed exactly, printed canonically.
 
 Written a second time on purpose: ``scheduling.resources`` decides admissions, and a cluster that counted with
-the same code would agree with its mistakes. Source of the rules: apimachinery ``pkg/api/resource/quantity.go``.
+the same code would agree with its mistakes. Source: apimachinery ``pkg/api/resource/quantity.go``.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 
 Usage is kept per namespace and changed by each write, never recounted: hundreds of executors that retry every
 second against a full quota must cost nothing. Counted as upstream: a pod that has finished, or is past its
-deletion grace, holds only ``count/pods``. Sources: apiserver ``pkg/admission/plugin/resourcequota/controller.go``,
-kubernetes ``pkg/quota/v1/evaluator/core/pods.go``.
+deletion grace, holds only ``count/pods``. Sources: apiserver
+``pkg/admission/plugin/resourcequota/controller.go``, kubernetes ``pkg/quota/v1/evaluator/core/pods.go``.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from airflow_priority_spark.embedded.errors import forbidden
@@ -49,14 +50,14 @@ class QuotaLedger:
         self._charged: dict[str, Resources] = {}
         for kind in kinds:
             if kind.namespaced:
-                store.listen(kind, lambda change, kind=kind: self._record(kind, change))
+                store.listen(kind, partial(self._record, kind))
 
     def admit(self, kind: Kind, obj: Object) -> None:
         """Raise ``ApiError`` 403 when a quota of the object's namespace does not let it in."""
         namespace = obj["metadata"].get("namespace", "")
         quotas = [
             (record.data["metadata"]["name"], _hard(record.data))
-            for record in self._store.list(RESOURCE_QUOTAS, namespace)
+            for record in self._store.all(RESOURCE_QUOTAS, namespace)
         ]
         if not namespace or not quotas:
             return
@@ -106,7 +107,7 @@ class QuotaLedger:
             self._record(PODS, Change("MODIFIED", record, record))
 
     def _publish(self, namespace: str) -> None:
-        for record in list(self._store.list(RESOURCE_QUOTAS, namespace)):
+        for record in list(self._store.all(RESOURCE_QUOTAS, namespace)):
             hard = _hard(record.data)
             used = {name: self._used[namespace].get(name, ZERO) for name in hard}
             status = {"hard": printed(hard), "used": printed(used)}

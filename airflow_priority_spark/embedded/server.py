@@ -106,7 +106,7 @@ class ApiServer:
     def _list(self, target: Target, matches: Predicate) -> web.Response:
         store = self._verbs.store
         found = [
-            record.encoded for record in store.list(target.kind, target.namespace) if matches(record.data)
+            record.encoded for record in store.all(target.kind, target.namespace) if matches(record.data)
         ]
         head = {
             "kind": f"{target.kind.kind}List",

@@ -47,6 +47,8 @@ UID = "cluster-uid"
 _CLOSE_SECONDS = 0.2
 _log = logging.getLogger(__name__)
 
+Controller = Scheduler | Collector | ApplicationController
+
 
 class Cluster:
     """The API server and the controllers of one cluster, in this process."""
@@ -65,7 +67,11 @@ class Cluster:
             app_root=settings.app_root,
         )
         self._kubelet = Kubelet(client, SparkPrograms(client, runtime), logs)
-        self._controllers = [Scheduler(client), Collector(client, kinds), ApplicationController(client)]
+        self._controllers: list[Controller] = [
+            Scheduler(client),
+            Collector(client, kinds),
+            ApplicationController(client),
+        ]
         self.server = ApiServer(self._verbs, kinds, self.access, logs)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -119,7 +125,7 @@ async def serve(settings: ClusterSettings, *, stop_with_stdin: bool) -> None:
         (settings.directory / STATE).unlink(missing_ok=True)
 
 
-async def _restarting(controller: Scheduler | Collector | ApplicationController) -> None:
+async def _restarting(controller: Controller) -> None:
     """Run a controller; one object it stumbles over must not stop it for all others."""
     while True:
         try:

@@ -52,7 +52,7 @@ class ClusterSettings:
 
     @property
     def real_drivers(self) -> bool:
-        """Whether drivers run as ``spark-submit``; raises ``InvalidInput`` when they are asked for and cannot."""
+        """Whether drivers run as ``spark-submit``; raises ``InvalidInput`` when asked for and impossible."""
         if self.runtime == "simulated":
             return False
         obstacle = spark_submit.obstacle()

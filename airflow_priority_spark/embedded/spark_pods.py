@@ -70,7 +70,7 @@ def executor_pod(app: Object, driver: Object, number: int) -> Data:
 
 
 def executor_prefix(app: Object, driver: Object) -> str:
-    """Return ``<app>-<hash>``: readable, different for every submission, and at most 47 characters as in Spark."""
+    """Return ``<app>-<hash>``: readable, its own for every submission, at most 47 characters as in Spark."""
     digest = hashlib.sha256(driver["metadata"]["uid"].encode()).hexdigest()[:16]
     return f"{app['metadata']['name'][:30].rstrip('-')}-{digest}"
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Spark on Kubernetes requests for its driver and executor pods.
 
-A computation of its own, not the product's: the cluster plays Spark, and the tests compare the two. Sources:
-Spark ``BasicDriverFeatureStep.scala``, ``BasicExecutorFeatureStep.scala``; precedence as the Kubeflow operator
-passes typed fields to ``spark-submit`` (typed fields over ``sparkConf`` over ``spec.memoryOverheadFactor``).
+A computation of its own, not the product's: the cluster plays Spark, and the tests compare the two.
+Sources: Spark ``BasicDriverFeatureStep.scala``, ``BasicExecutorFeatureStep.scala``; precedence as the
+Kubeflow operator passes typed fields on (over ``sparkConf``, which is over ``spec.memoryOverheadFactor``).
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ _NON_JVM = (".py", ".R", ".r")
 
 
 class InvalidMemory(ValueError):
-    """``Size must be specified as bytes (b), kibibytes (k), ... Fractional values are not supported.``"""
+    """Spark's refusal of a memory string, as ``JavaUtils`` words it."""
 
     def __init__(self, text: str) -> None:
         super().__init__(
-            "Size must be specified as bytes (b), kibibytes (k), mebibytes (m), gibibytes (g), tebibytes (t), "
-            f"or pebibytes(p). E.g. 50b, 100k, or 250m. Fractional values are not supported. Input was: {text}"
+            "Size must be specified as bytes (b), kibibytes (k), mebibytes (m), gibibytes (g), "
+            "tebibytes (t), or pebibytes(p). E.g. 50b, 100k, or 250m. Fractional values are not supported. "
+            f"Input was: {text}"
         )
 
 

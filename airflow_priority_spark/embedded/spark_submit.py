@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs an application's program as a real ``spark-submit`` on this machine.
 
-The driver's cores become ``local[N]``: the program really computes, and takes longer with fewer cores. Nothing
-of the host's environment reaches it but what finds Java and Python, as in a container.
+The driver's cores become ``local[N]``: the program really computes, and takes longer with fewer cores.
+Nothing of the host's environment reaches it but what finds Java and Python, as in a container.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import functools
 import os
@@ -64,7 +65,7 @@ def obstacle() -> str | None:
 def local_path(file: str, app_root: Path | None) -> str:
     """Return where a ``local://`` file of the image lies on this machine.
 
-    An existing absolute path is used as it is; below ``app_root`` the image's ``/opt/spark/`` may be left out.
+    An existing absolute path is used as it is; below ``app_root`` the image's ``/opt/spark/`` may be missing.
     """
     inside = file.removeprefix("local://")
     if inside == file or Path(inside).exists() or app_root is None:
@@ -141,10 +142,8 @@ async def _end_group(process: asyncio.subprocess.Process, grace: float) -> None:
     """Signal what is left of the process group, and kill what does not listen."""
     if process.returncode is None:
         _signal_group(process.pid, signal.SIGTERM)
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(process.wait(), grace)
-        except TimeoutError:
-            pass
     _signal_group(process.pid, signal.SIGKILL)
     await process.wait()
 

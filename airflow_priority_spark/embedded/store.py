@@ -2,7 +2,7 @@
 """Objects in memory, their versions, and the bounded window of past events that watches resume from.
 
 One counter gives every write its ``resourceVersion``, as etcd does. It begins at the clock's milliseconds, so
-that a version handed out before a restart is older than the window (410: list again) and never from the future.
+that a version handed out before a restart is older than the window (410: list again), never from the future.
 A stored object is never changed in place: watchers and controllers share it.
 """
 
@@ -81,8 +81,8 @@ class Store:
         """Return the current version of an object."""
         return self._shelves[kind].objects[namespace].get(name)
 
-    def list(self, kind: Kind, namespace: str = "") -> Iterator[Record]:
-        """Iterate over a namespace's objects, or over everyone's when none is given, by namespace and name."""
+    def all(self, kind: Kind, namespace: str = "") -> Iterator[Record]:
+        """Iterate over a namespace's objects, or all when none is given, by namespace and name."""
         shelves = self._shelves[kind].objects
         for place in [namespace] if namespace else sorted(shelves):
             yield from (shelves[place][name] for name in sorted(shelves[place]))
@@ -122,7 +122,7 @@ class Store:
         return changes[::-1]
 
     def listen(self, kind: Kind, listener: Listener) -> Callable[[], None]:
-        """Call ``listener`` for every write to ``kind`` from now on, until the returned function is called."""
+        """Call ``listener`` for every write to ``kind`` from now on, until the returned function is."""
         self._next_listener += 1
         number = self._next_listener
         listeners = self._shelves[kind].listeners

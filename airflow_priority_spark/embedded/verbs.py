@@ -28,8 +28,9 @@ Mutation = Callable[[Data], Data]
 _MUTABLE_POD_FIELDS = ("activeDeadlineSeconds", "terminationGracePeriodSeconds", "tolerations")
 _IMMUTABLE_POD_TEXT = (
     "Forbidden: pod updates may not change fields other than `spec.containers[*].image`,"
-    "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing "
-    "tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
+    "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions "
+    "to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was "
+    "previously negative)"
 )
 
 
@@ -127,7 +128,7 @@ class Verbs:
         self, kind: Kind, namespace: str, matches: Predicate, options: Deletion
     ) -> list[Record]:
         """Delete every object that matches; returns them."""
-        found = [record for record in self.store.list(kind, namespace) if matches(record.data)]
+        found = [record for record in self.store.all(kind, namespace) if matches(record.data)]
         return [self.delete(kind, *record.key, options)[0] for record in found]
 
     def remove_namespace(self, name: str) -> None:
@@ -212,7 +213,7 @@ _IDENTITY = (
 
 
 def _merged(kind: Kind, old: Data, wanted: Data, *, status: bool) -> Data:
-    """Keep what a write may not change: identity, and status or everything else, whichever it is not about."""
+    """Keep what a write may not change: identity, and whichever of status and the rest it is not about."""
     if status:
         data = {key: value for key, value in old.items() if key != "status"}
         data |= {"status": wanted["status"]} if "status" in wanted else {}

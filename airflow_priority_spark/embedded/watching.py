@@ -80,7 +80,7 @@ def _beginning(store: Store, request: WatchRequest) -> Iterator[bytes]:
         for change in store.since(request.kind, request.version):
             yield from _told(request, change)
         return
-    for record in list(store.list(request.kind, request.namespace)):
+    for record in list(store.all(request.kind, request.namespace)):
         if request.matches(record.data):
             yield _line("ADDED", record.encoded)
 
@@ -113,7 +113,7 @@ def _told(request: WatchRequest, change: Change) -> Iterator[bytes]:
 
 
 def _last_seen(change: Change) -> Record:
-    """An object that ceases to match is shown as it was, with the version of the change (upstream cacher)."""
+    """Show an object that ceases to match as it was, with the version of the change (upstream cacher)."""
     if change.type == "DELETED" or change.previous is None:
         return change.record
     before = change.previous.data
