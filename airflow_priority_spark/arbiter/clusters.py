@@ -9,7 +9,6 @@ deferred in Airflow, until a later cycle finds the answer.
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,13 +16,13 @@ from typing import Final
 
 from airflow_priority_spark.cluster.connections import ClusterConnection, identify, resolve
 from airflow_priority_spark.cluster.observer import ClusterObserver
-from airflow_priority_spark.errors import InvalidInput, PrioritySparkError
+from airflow_priority_spark.errors import InvalidInput
 from airflow_priority_spark.settings import Settings
 from airflow_priority_spark.spark.request import ConnectionRef
 
 log = logging.getLogger(__name__)
 
-RETRY_SECONDS: Final = 10.0
+RETRY_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +48,14 @@ class Clusters:
         self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="priority-spark-resolve")
         self._futures: dict[str, Future[Resolved]] = {}
         self._retry_at: dict[str, float] = {}
-        self._failures: dict[str, PrioritySparkError] = {}
+        self._failures: dict[str, Exception] = {}
+        self._wanted: dict[str, ConnectionRef] = {}
         self._resolved: dict[str, Resolved] = {}
-        self._lock = threading.Lock()
         self.observers: dict[str, ClusterObserver] = {}
         self.connections: dict[str, ClusterConnection] = {}
 
     @property
-    def failures(self) -> Mapping[str, PrioritySparkError]:
+    def failures(self) -> Mapping[str, Exception]:
         """Return connection (as alias text) → why it does not lead to a cluster at the moment."""
         return dict(self._failures)
 
@@ -66,6 +65,7 @@ class Clusters:
         :raises InvalidInput: when the connection can never work as it is.
         """
         alias = ref.alias()
+        self._wanted[alias] = ref
         if resolved := self._resolved.get(alias):
             return resolved.cluster_id
         future = self._futures.get(alias)
@@ -78,6 +78,17 @@ class Clusters:
             return None
         return self._settle(alias, ref, self._futures.pop(alias))
 
+    def refresh(self) -> None:
+        """Go on finding out about connections that were asked for, though nobody asks now."""
+        for alias, ref in list(self._wanted.items()):
+            if alias in self._resolved:
+                continue
+            try:
+                self.find(ref)
+            except InvalidInput:
+                # A task that names it is told so at intake; until then nobody needs it.
+                continue
+
     @staticmethod
     def _follow(ref: ConnectionRef) -> Resolved:
         connection = resolve(ref)
@@ -86,13 +97,15 @@ class Clusters:
     def _settle(self, alias: str, ref: ConnectionRef, future: Future[Resolved]) -> str | None:
         try:
             resolved = future.result()
-        except InvalidInput:
-            raise
-        except PrioritySparkError as error:
-            if str(self._failures.get(alias)) != str(error):
+        except Exception as error:
+            known = self._failures.get(alias)
+            if str(known) != str(error):
                 log.warning("Jobs of connection %s wait outside the queue: %s", ref.conn_id, error)
             self._failures[alias] = error
             self._retry_at[alias] = self._monotonic() + RETRY_SECONDS
+            if isinstance(error, InvalidInput) and isinstance(known, InvalidInput):
+                # Airflow says "not found" also when it could not look; only twice in a row is an answer.
+                raise
             return None
         if self._failures.pop(alias, None):
             log.info("Connection %s leads to a cluster again", ref.conn_id)

@@ -215,7 +215,7 @@ def _give_up(context: Context, session: Session, job: Job, reason: str, now: dat
 
 
 def _end_task(session: Session, job: Job, reason: str) -> None:
-    task_instance = resume.lock_parked(session, job.ti_id)
+    task_instance = resume.lock_parked(session, job.ti_id, wait=True)
     job.parked = False
     if task_instance is not None:
         event = AdmissionEvent(outcome="cancelled", job_id=job.id, reason=reason)

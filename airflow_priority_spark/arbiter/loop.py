@@ -175,6 +175,7 @@ class ArbiterLoop:
         """
         now = self.clock()
         self.leadership.renew_if_due()
+        self.clusters.refresh()
         self._intake(now)
         with self.sessions() as session:
             self._queues = read_queues(session)

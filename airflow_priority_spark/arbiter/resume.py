@@ -50,8 +50,11 @@ def park(session: Session, ti_id: UUID, trigger_id: int) -> bool:
     return isinstance(result, CursorResult) and result.rowcount == 1
 
 
-def lock_parked(session: Session, ti_id: UUID) -> TaskInstance | None:
-    """Lock a parked task instance; ``None`` when it is not parked any more, or another holds its lock."""
+def lock_parked(session: Session, ti_id: UUID, *, wait: bool = False) -> TaskInstance | None:
+    """Lock a parked task instance; ``None`` when it is not parked any more.
+
+    :param wait: wait for whoever holds its lock; else a locked one is ``None`` too, to be tried again later.
+    """
     return session.scalar(
         with_row_locks(
             select(TaskInstance)
@@ -63,7 +66,7 @@ def lock_parked(session: Session, ti_id: UUID) -> TaskInstance | None:
             .options(lazyload(TaskInstance.dag_run)),
             session,
             of=TaskInstance,
-            skip_locked=True,
+            skip_locked=not wait,
             key_share=False,
         )
     )

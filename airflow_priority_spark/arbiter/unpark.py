@@ -59,7 +59,7 @@ def unpark(
 
 
 def _give_back(session: Session, job: Job, action: str, actor: str, now: datetime.datetime) -> None:
-    task_instance = resume.lock_parked(session, job.ti_id)
+    task_instance = resume.lock_parked(session, job.ti_id, wait=True)
     if task_instance is None:
         # The task went elsewhere while it waited; nothing is parked under this job any more.
         jobs.move(session, job, JobState.CANCELLED, "unparked: the task was not waiting", actor, now)

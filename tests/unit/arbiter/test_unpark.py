@@ -3,7 +3,13 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from airflow.models.taskinstance import TaskInstance
 from airflow.utils.state import TaskInstanceState
+from sqlalchemy import select
 
 from airflow_priority_spark.arbiter.unpark import unpark
 from tests.unit.arbiter.test_way_of_a_job import BIG, SMALL, event_of
@@ -48,6 +54,19 @@ def test_unpark_again_finds_nothing(world):
     waiting(world)
     unpark(world.database.session, action="legacy", actor="alice")
     assert unpark(world.database.session, action="legacy", actor="alice") == 0
+
+
+@pytest.mark.parametrize("database_kind", [pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def test_a_task_that_somebody_holds_a_lock_on_is_waited_for(world):
+    (name,) = waiting(world, 1)
+    with world.database.session() as holder, ThreadPoolExecutor(1) as pool:
+        holder.execute(select(TaskInstance.id).where(TaskInstance.task_id == name).with_for_update())
+        unparking = pool.submit(unpark, world.database.session, action="legacy", actor="alice")
+        time.sleep(0.5)
+        assert not unparking.done()
+        holder.rollback()
+        assert unparking.result(timeout=20) == 1
+    assert (world.job(name).state, world.task(name).state) == ("admitted", TaskInstanceState.SCHEDULED)
 
 
 def test_a_task_that_is_gone_ends_its_job(world):

@@ -76,6 +76,9 @@ class Clusters:
     def find(self, ref):
         return CLUSTER if self.reachable else None
 
+    def refresh(self):
+        pass
+
     def stop(self):
         pass
 
