@@ -31,7 +31,7 @@ def application(
 
     :param program: name of a file in ``dags/spark``, without its suffix.
     :param memory: of each pod, before Spark's overhead.
-    :param runtime: on an embedded cluster, play a run of this length (``20s``) instead of running the program.
+    :param runtime: on an embedded cluster, play a run of this length (``20s``) instead of the program.
     """
     file, given = f"{_OURS}/{program}.py", list(arguments)
     if os.environ.get("PRIORITY_SPARK_EXAMPLES") == "bundled":

@@ -21,10 +21,14 @@ def main(column: str = "kind") -> None:
     orders = read_table(
         spark, "orders", "order_id INT, day DATE, harbour STRING, product_id INT, quantity INT"
     )
-    products = read_table(spark, "products", "product_id INT, product STRING, kind STRING, price DECIMAL(8,2)")
+    products = read_table(
+        spark, "products", "product_id INT, product STRING, kind STRING, price DECIMAL(8,2)"
+    )
     sold = orders.join(products, "product_id").withColumn("amount", f.col("quantity") * f.col("price"))
     totals = sold.groupBy(column).agg(
-        f.count("order_id").alias("orders"), f.sum("quantity").alias("pieces"), f.sum("amount").alias("amount")
+        f.count("order_id").alias("orders"),
+        f.sum("quantity").alias("pieces"),
+        f.sum("amount").alias("amount"),
     )
     for row in totals.orderBy(f.desc("amount"), column).collect():
         print(f"{row[column]!s:<14} {row['orders']:>5} orders {row['pieces']:>6} pieces {row['amount']:>12}")
