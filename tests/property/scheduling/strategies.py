@@ -42,17 +42,17 @@ QUOTA_KEYS = (
     f"requests.{GPU}",
     "count/services",
 )
-SELECTORS = ((), (("disk", "ssd"),))
-TAINTS = ((), (Taint("spark", "only"),), (Taint("old", effect="PreferNoSchedule"),))
+SELECTORS = ((), (), (), (("disk", "ssd"),))
+TAINTS = ((), (), (), (Taint("spark", "only"),), (Taint("old", effect="PreferNoSchedule"),))
 WEIGHTS, ALWAYS = st.integers(1, 100), st.just(True)
 TOLERATIONS = ((), (Toleration("spark", "Exists"),))
 
 
 @st.composite
 def requests(draw, gpus=True) -> Resources:
-    cpu = draw(st.sampled_from((250, 500, 1000, 2000, 3000)))
-    amounts = {"cpu": cpu, "memory": draw(st.integers(1, 6)) * GIB // 2}
-    if gpus and draw(st.integers(0, 5)) == 0:
+    cpu = draw(st.sampled_from((250, 500, 1000, 1000, 2000)))
+    amounts = {"cpu": cpu, "memory": draw(st.integers(1, 4)) * GIB // 2}
+    if gpus and draw(st.integers(0, 19)) == 7:
         amounts[GPU] = draw(st.integers(1, 2))
     return Resources(amounts)
 
@@ -64,7 +64,7 @@ def pod_sets(draw, name, count) -> PodSet:
         name,
         count,
         asked,
-        Resources({"memory": asked["memory"]}) if draw(st.integers(0, 4)) else Resources(),
+        Resources({"memory": asked["memory"]}) if draw(st.integers(0, 39)) != 7 else Resources(),
         draw(st.sampled_from(SELECTORS)),
         draw(st.sampled_from(TOLERATIONS)),
     )
@@ -73,7 +73,7 @@ def pod_sets(draw, name, count) -> PodSet:
 @st.composite
 def demands(draw) -> Demand:
     driver = draw(pod_sets("driver", 1))
-    executors = draw(pod_sets("executor", draw(st.integers(0, 5))))
+    executors = draw(pod_sets("executor", draw(st.sampled_from((0, 1, 2, 4)))))
     return Demand((driver, executors), Resources({"count/services": 1}))
 
 
@@ -87,7 +87,7 @@ def nodes(draw, name) -> NodeView:
     }
     labels = {"host": name, "disk": draw(st.sampled_from(("ssd", "hdd")))}
     return NodeView(
-        name, Resources(amounts), labels, draw(st.sampled_from(TAINTS)), draw(st.integers(0, 9)) > 0
+        name, Resources(amounts), labels, draw(st.sampled_from(TAINTS)), draw(st.integers(0, 9)) != 7
     )
 
 
@@ -95,8 +95,12 @@ def nodes(draw, name) -> NodeView:
 def quotas(draw, namespace, name) -> QuotaView:
     names = draw(st.sets(st.sampled_from(QUOTA_KEYS), min_size=1, max_size=4))
     scale = {"cpu": 1000, "requests.memory": GIB, "limits.memory": GIB}
-    hard = {key: draw(st.integers(0, 25)) * scale.get(key, 1) for key in sorted(names)}
-    used = {key: draw(st.integers(0, 5)) * scale.get(key, 1) for key in sorted(names)}
+    hard = {
+        key: draw(st.sampled_from((12, 8, 16, 24, 2, 0) if key != f"requests.{GPU}" else (2, 0)))
+        * scale.get(key, 1)
+        for key in sorted(names)
+    }
+    used = {key: draw(st.sampled_from((0, 0, 1, 5))) * scale.get(key, 1) for key in sorted(names)}
     return QuotaView(namespace, name, Resources(hard), Resources(used), frozenset(names))
 
 
@@ -156,7 +160,7 @@ def queue_views(draw, key, weights=WEIGHTS, jobs=("job-0", "job-1", "job-2")) ->
         pools,
         draw(weights),
         draw(st.sampled_from(("weighted", "weighted", "strict"))),
-        draw(st.integers(0, 9)) == 0,
+        draw(st.integers(0, 9)) == 7,
         capacity,
     )
 
@@ -166,7 +170,7 @@ def snapshots(draw, fresh=ALWAYS, with_unchecked=False) -> Snapshot:
     """Return one cluster's picture with up to two queues."""
     keys = [QueueKey("c", namespace) for namespace in draw(st.sampled_from((NAMESPACES, NAMESPACES[:1])))]
     views = [draw(queue_views(key)) for key in keys]
-    node_names = [f"n{index}" for index in range(draw(st.integers(0, 4)))]
+    node_names = [f"n{index}" for index in range(draw(st.sampled_from((3, 4, 4, 0))))]
     grants = [
         Grant(f"run-{n}", draw(st.sampled_from(keys)), draw(demands()))
         for n in range(draw(st.integers(0, 3)))
@@ -179,10 +183,16 @@ def snapshots(draw, fresh=ALWAYS, with_unchecked=False) -> Snapshot:
         tuple(draw(nodes(name)) for name in node_names),
         tuple(pods),
         tuple(draw(quotas(key.namespace, f"q{n}")) for key in keys for n in range(draw(st.integers(0, 2)))),
-        draw(st.sampled_from(((), (LimitRangeView("team-a", "lr", Resources({"memory": 2 * GIB})),)))),
-        draw(st.sampled_from((None, frozenset(NAMESPACES), frozenset({"team-b"})))),
+        draw(
+            st.sampled_from(
+                ((), (), (), (), (LimitRangeView("team-a", "lr", Resources({"memory": 3 * GIB // 2})),))
+            )
+        ),
+        draw(
+            st.sampled_from((None, None, frozenset(NAMESPACES), frozenset(NAMESPACES), frozenset({"team-b"})))
+        ),
         draw(st.sampled_from(("quota", "quota+nodes", "quota+nodes"))),
-        draw(st.integers(0, 3)) > 0,
+        draw(st.integers(0, 3)) != 3,
         draw(fresh),
     )
     jobs = tuple(
@@ -192,13 +202,15 @@ def snapshots(draw, fresh=ALWAYS, with_unchecked=False) -> Snapshot:
             draw(st.sampled_from([pool.name for pool in view.pools])),
             (float(draw(st.integers(0, 5))), draw(st.integers(0, 2))),
             draw(demands()),
-            draw(st.sampled_from((None, None, None, Ineligible.HELD))),
+            draw(st.sampled_from((None, None, None, None, None, Ineligible.HELD))),
             unchecked=with_unchecked and draw(st.integers(0, 5)) == 0,
             readmission=draw(st.integers(0, 5)) == 0,
         )
-        for n in range(draw(st.integers(0, 8)))
+        for n in range(draw(st.sampled_from((5, 8, 3, 0))))
     )
-    rules = Rules(draw(st.integers(0, 6)), draw(st.sampled_from((0.0, 300.0))), draw(st.booleans()))
+    rules = Rules(
+        draw(st.sampled_from((20, 20, 3, 1, 0))), draw(st.sampled_from((0.0, 300.0))), draw(st.booleans())
+    )
     return Snapshot((cluster,), tuple(views), jobs, tuple(grants), rules)
 
 
