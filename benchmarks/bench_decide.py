@@ -54,9 +54,6 @@ def demand(rng: random.Random, scenario: str) -> Demand:
 def snapshot(sizes: dict[str, int], scenario: str) -> Snapshot:
     """Return a busy cluster: running jobs with their pods, waiting jobs in two pools of every queue."""
     rng = random.Random(7)
-    pools = (PoolView("high", 90), PoolView("normal", 10))
-    if scenario == "heads protect":
-        pools = (PoolView("high", 90, 0, "job-0", 0.0), PoolView("normal", 10))
     keys = [QueueKey("cluster", f"team-{index:03}") for index in range(sizes["queues"])]
     nodes = tuple(
         NodeView(f"node-{index:05}", amounts(16, 64) + Resources({"pods": 110}))
@@ -87,11 +84,13 @@ def snapshot(sizes: dict[str, int], scenario: str) -> Snapshot:
     for number in range(sizes["jobs"]):
         key = keys[number % len(keys)]
         pool = "high" if number // len(keys) % 2 == 0 else "normal"
-        head = number < len(keys) and scenario == "heads protect"
-        job_id = "job-0" if head else f"job-{number}"
-        jobs.append(QueuedJob(job_id, key, pool, (float(number), number), demand(rng, scenario)))
+        jobs.append(QueuedJob(f"job-{number}", key, pool, (float(number), number), demand(rng, scenario)))
     cluster = ClusterView("cluster", nodes, tuple(pods), quotas)
-    queues = tuple(QueueView(key, pools) for key in keys)
+    since = 0.0 if scenario == "heads protect" else None
+    queues = tuple(
+        QueueView(key, (PoolView("high", 90, 0, f"job-{index}", since), PoolView("normal", 10)))
+        for index, key in enumerate(keys)
+    )
     return Snapshot((cluster,), queues, tuple(jobs), tuple(grants), Rules())
 
 
