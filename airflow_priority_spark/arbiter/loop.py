@@ -38,6 +38,7 @@ from airflow_priority_spark.store.instance import instance_id
 from airflow_priority_spark.store.leadership import Leadership, SessionFactory
 from airflow_priority_spark.store.queues import QueueTable, known_aliases, read_queues
 from airflow_priority_spark.store.snapshots import save_snapshot, save_summary
+from airflow_priority_spark.store.trigger_ids import keep_trigger_ids_unique
 
 log = logging.getLogger(__name__)
 
@@ -159,7 +160,8 @@ class ArbiterLoop:
         if not self.leadership.acquire():
             return False
         log.info("Leading as %s, epoch %s", self.leadership.holder, self.leadership.epoch)
-        with self.sessions() as session:
+        with self.sessions() as session, session.begin():
+            keep_trigger_ids_unique(session.connection())
             aliases = known_aliases(session)
         for alias in aliases:
             try:

@@ -24,6 +24,7 @@ from airflow_priority_spark.scheduling.jobs import WAITING
 from airflow_priority_spark.store.instance import create_single_rows
 from airflow_priority_spark.store.models import VERSION_TABLE, Base, Job
 from airflow_priority_spark.store.session import REVISIONS
+from airflow_priority_spark.store.trigger_ids import release_trigger_ids
 
 _HERE: Final = Path(__file__).parent
 #: "psmigrat" as a number: one key for our migrations, apart from Airflow's own advisory locks.
@@ -96,6 +97,8 @@ class PrioritySparkDBManager(BaseDBManager):  # type: ignore[misc] # Airflow shi
         with self._changing() as (connection, config):
             _refuse_while_jobs_wait(connection)
             command.downgrade(config, to_revision)
+            if to_revision == "base":
+                release_trigger_ids(connection)
         self.log.info("The tables of Priority Spark are at revision %s", to_revision)
 
     def resetdb(self, skip_init: bool = False, use_migration_files: bool = False) -> None:
