@@ -147,10 +147,10 @@ def in_short(view):
 
 
 def command(home: Path, *arguments: str):
-    line = f"source {home}/environment.sh && exec {sys.executable} -P -m airflow priority-spark {' '.join(arguments)}"
-    done = subprocess.run(
-        ["bash", "-c", f"{line} --output json"], capture_output=True, text=True, timeout=120, check=True
-    )
+    """Run a command in a shell as the demo tells a person to."""
+    airflow = f"{sys.executable} -P -m airflow priority-spark {' '.join(arguments)} --output json"
+    line = f"source {home}/environment.sh && exec {airflow}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=120, check=True)
     return json.loads(done.stdout)
 
 
