@@ -8,7 +8,6 @@ from the beginning shows each one.
 from __future__ import annotations
 
 import threading
-import time
 from collections import defaultdict
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -136,6 +135,11 @@ class Witness:
         try:
             yield
         finally:
+            self.make_room(namespace)
+
+    def make_room(self, namespace: str) -> None:
+        """Delete the foreign pod, if it is still there."""
+        with suppress(ApiException):
             self.core.delete_namespaced_pod("tenant", namespace, grace_period_seconds=0)
 
     def pods(self, namespace: str) -> list[str]:
@@ -146,4 +150,3 @@ class Witness:
         self._stop.set()
         for stream in self._streams:
             stream.stop()
-        time.sleep(0)
