@@ -42,6 +42,10 @@ LIMIT_RANGES = Kind("limitranges", "LimitRange", short_names=("limits",))
 EVENTS = Kind("events", "Event", short_names=("ev",))
 SERVICES = Kind("services", "Service", short_names=("svc",), subresources=("status",))
 CONFIG_MAPS = Kind("configmaps", "ConfigMap", short_names=("cm",))
+SERVICE_ACCOUNTS = Kind("serviceaccounts", "ServiceAccount", short_names=("sa",))
+# Kept as written and asked by nobody: whoever sets a namespace up for Spark makes them.
+ROLES = Kind("roles", "Role", group="rbac.authorization.k8s.io")
+ROLE_BINDINGS = Kind("rolebindings", "RoleBinding", group="rbac.authorization.k8s.io")
 CUSTOM_RESOURCE_DEFINITIONS = Kind(
     "customresourcedefinitions",
     "CustomResourceDefinition",
@@ -68,5 +72,8 @@ CORE_KINDS = (
     EVENTS,
     SERVICES,
     CONFIG_MAPS,
+    SERVICE_ACCOUNTS,
+    ROLES,
+    ROLE_BINDINGS,
     CUSTOM_RESOURCE_DEFINITIONS,
 )
