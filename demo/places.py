@@ -19,6 +19,7 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
+from yaml import YAMLError
 
 from airflow_priority_spark.embedded import spark_submit
 from airflow_priority_spark.embedded.process import EmbeddedCluster
@@ -121,8 +122,9 @@ def _connect(kubeconfig: Path) -> client.ApiClient:
         raise UnsuitableCluster(f"{kubeconfig}: no such file; name a kubeconfig: make demo KUBECONFIG=PATH")
     try:
         api = config.new_client_from_config(str(kubeconfig))
-    except ConfigException as error:
-        raise UnsuitableCluster(f"{kubeconfig}: {error}") from error
+    except (ConfigException, TypeError, YAMLError) as error:
+        # A file of another kind makes the client stumble over what it read.
+        raise UnsuitableCluster(f"{kubeconfig}: not a kubeconfig: {error}") from error
     with _explained(kubeconfig):
         try:
             client.ApiextensionsV1Api(api).read_custom_resource_definition(_CRD)
