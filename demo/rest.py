@@ -101,6 +101,10 @@ class AirflowApi:
         """Return the state of a DAG run."""
         return self.request("GET", f"/dags/{dag_id}/dagRuns/{_quote(run_id)}")["state"]
 
+    def set_run_state(self, dag_id: str, run_id: str, state: str) -> None:
+        """Mark a DAG run, and with it what it has not finished."""
+        self.request("PATCH", f"/dags/{dag_id}/dagRuns/{_quote(run_id)}", {"state": state})
+
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Return every task instance of a DAG run, mapped ones each."""
         found: list[dict[str, Any]] = []
