@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What DAG authors import to run Spark applications."""
+"""What DAG authors put into their DAGs."""
