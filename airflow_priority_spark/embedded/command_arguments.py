@@ -57,6 +57,10 @@ CLUSTER_ARGUMENTS: list[Argument] = [
         },
     ),
     (
+        ("--driver-start",),
+        {"default": "500ms", "help": "from a driver's start to its request for executors (default: 500ms)"},
+    ),
+    (
         ("--app-root",),
         {"help": "directory in which local:// files are looked for when they do not exist as they are named"},
     ),

@@ -52,6 +52,7 @@ class EmbeddedCluster:
         namespaces: Mapping[str, Quota | None] | None = None,
         runtime: str = "auto",
         simulated_seconds: float = 10.0,
+        driver_start_seconds: float = 0.5,
         port: int = 0,
         without_crd: bool = False,
         app_root: Path | None = None,
@@ -64,6 +65,7 @@ class EmbeddedCluster:
         :param namespaces: by name, each with the ``hard`` of its ResourceQuota or ``None``.
         :param runtime: ``spark``, ``simulated`` or ``auto``.
         :param simulated_seconds: run time of simulated applications without an annotation.
+        :param driver_start_seconds: from a driver's start to its request for executors.
         :param watch_window: events per kind a watch can resume over.
         :param denials: what other users may not do; each gets a kubeconfig (``kubeconfig_of``).
         :raises InvalidInput: when something asked for cannot be.
@@ -76,6 +78,7 @@ class EmbeddedCluster:
             namespaces=namespaces or {},
             runtime=runtime,
             simulated_seconds=simulated_seconds,
+            driver_start_seconds=driver_start_seconds,
             app_root=app_root,
             with_crd=not without_crd,
             window=watch_window,

@@ -35,12 +35,15 @@ class RuntimeSettings:
 
     :param real: run ``spark-submit``; otherwise every application is simulated.
     :param simulated_seconds: how long a simulated application without an annotation runs.
+    :param driver_start_seconds: from a driver's start to its request for executors; a JVM takes seconds, in
+        which other drivers take the room its executors would have had.
     :param work_directory: where drivers run, one directory each.
     :param app_root: where ``local://`` files are looked for when they do not exist as they are named.
     """
 
     real: bool
     simulated_seconds: float
+    driver_start_seconds: float
     work_directory: Path
     app_root: Path | None = None
 
@@ -78,6 +81,7 @@ class SparkPrograms:
         allocator = ExecutorAllocator(self._client, self._board, app, pod, log)
         keeping: asyncio.Task[None] | None = None
         try:
+            await asyncio.sleep(self._settings.driver_start_seconds)
             await allocator.until_running()
             keeping = asyncio.ensure_future(allocator.keep())
             return await self._main(app, pod, log)

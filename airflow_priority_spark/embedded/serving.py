@@ -63,6 +63,7 @@ class Cluster:
         runtime = RuntimeSettings(
             real=settings.real_drivers,
             simulated_seconds=settings.simulated_seconds,
+            driver_start_seconds=settings.driver_start_seconds,
             work_directory=settings.directory / "work",
             app_root=settings.app_root,
         )

@@ -35,6 +35,7 @@ class ClusterSettings:
     :param namespaces: by name, each with the ``hard`` of its ResourceQuota or ``None`` for no quota.
     :param runtime: ``spark``, ``simulated`` or ``auto``.
     :param simulated_seconds: run time of simulated applications that have no annotation.
+    :param driver_start_seconds: from a driver's start to its request for executors.
     :param app_root: where ``local://`` files are looked for.
     :param window: events per kind a watch can resume over.
     """
@@ -45,6 +46,7 @@ class ClusterSettings:
     namespaces: Mapping[str, Quota | None] = field(default_factory=dict)
     runtime: str = "auto"
     simulated_seconds: float = 10.0
+    driver_start_seconds: float = 0.5
     app_root: Path | None = None
     with_crd: bool = True
     window: int = DEFAULT_WINDOW
@@ -75,7 +77,8 @@ class ClusterSettings:
             nodes=nodes,
             namespaces=dict(parse_namespace(text) for text in args.namespace or ()),
             runtime=args.runtime,
-            simulated_seconds=_duration(args.simulated_runtime),
+            simulated_seconds=_duration("--simulated-runtime", args.simulated_runtime),
+            driver_start_seconds=_duration("--driver-start", args.driver_start),
             app_root=_directory("--app-root", args.app_root),
             with_crd=not args.without_crd,
             window=_number("--watch-window", args.watch_window, 1, 10**9),
@@ -86,6 +89,7 @@ class ClusterSettings:
         """Return the command line that ``from_arguments`` reads back."""
         line = ["--directory", str(self.directory), "--port", str(self.port), "--runtime", self.runtime]
         line += ["--simulated-runtime", f"{self.simulated_seconds}s", "--watch-window", str(self.window)]
+        line += ["--driver-start", f"{self.driver_start_seconds}s"]
         line += [part for node in self.nodes for part in ("--node", node.text())]
         for name, hard in self.namespaces.items():
             line += ["--namespace", namespace_text(name, hard)]
@@ -109,11 +113,11 @@ def _number(flag: str, text: str, least: int, most: int) -> int:
     return int(text)
 
 
-def _duration(text: str) -> float:
+def _duration(flag: str, text: str) -> float:
     try:
         return durations.seconds(text)
     except ValueError:
-        raise InvalidInput("--simulated-runtime", text, durations.ALLOWED) from None
+        raise InvalidInput(flag, text, durations.ALLOWED) from None
 
 
 def _directory(flag: str, text: str | None) -> Path | None:
