@@ -16,6 +16,7 @@ from decimal import Decimal
 from kubernetes import client, config, watch
 from kubernetes.client.exceptions import ApiException
 from kubernetes.utils.quantity import parse_quantity
+from urllib3.exceptions import HTTPError
 
 from airflow_priority_spark.spark.identity import ANNOTATION_TASK, LABEL_ADMISSION, LABEL_JOB, LABEL_TASK_KEY
 
@@ -72,7 +73,7 @@ class Witness:
     def _follow(self, stream, what, heed) -> None:
         while not self._stop.is_set():
             # A watch that has run its time, or met a version that is gone, begins again with a list.
-            with suppress(ApiException):
+            with suppress(ApiException, HTTPError):
                 for event in stream.stream(what, timeout_seconds=60):
                     heed(event["type"], event["object"])
 

@@ -133,7 +133,9 @@ def test_the_command_line_shows_what_happened(runs, site):
     run = runs["succeeds"]
     assert run.ended(120) == "success"
     job = run.newest_job_is(JobState.SUCCEEDED)
-    listed = site.airflow("priority-spark", "job", "list", "--dag-id", "succeeds", "-o", "json")
+    listed = site.airflow(
+        "priority-spark", "job", "list", "--state", "succeeded", "--dag-id", "succeeds", "-o", "json"
+    )
     assert [row["state"] for row in json.loads(listed.stdout)] == ["succeeded"]
     shown = site.airflow("priority-spark", "job", "show", job.id, "-o", "json")
     assert job.application_name in shown.stdout
