@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.cncf.kubernetes.operators.spark_kubernetes import SparkKubernetesOperator
 from airflow.providers.cncf.kubernetes.utils.pod_manager import OnKillAction
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
 from airflow_priority_spark.errors import (
     ApplicationFailed,
     CustomResourceMissing,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from airflow.sdk import Context
+
     from airflow_priority_spark.cluster.applications import ApplicationView
     from airflow_priority_spark.cluster.connections import ClusterConnection
 
@@ -73,7 +75,7 @@ class PrioritySparkKubernetesOperator(SparkKubernetesOperator):
 
     template_fields = [*SparkKubernetesOperator.template_fields, "priority", "deployment_flow"]  # noqa: RUF012
 
-    def __init__(  # noqa: PLR0913 - an operator's options are its interface
+    def __init__(
         self,
         *,
         priority: str | None = None,
@@ -88,8 +90,8 @@ class PrioritySparkKubernetesOperator(SparkKubernetesOperator):
         super().__init__(namespace=namespace, do_xcom_push=do_xcom_push, **kwargs)
         if do_xcom_push:
             raise ValueError(
-                f"do_xcom_push: True is not valid for task {self.task_id!r}; allowed: False. A driver pod has no "
-                "XCom sidecar, so nothing could be read from it; let the job write its result to storage."
+                f"do_xcom_push: True is not valid for task {self.task_id!r}; allowed: False. A driver pod "
+                "has no XCom sidecar to read a result from; let the job write its result to storage."
             )
         self.priority = priority
         self.deployment_flow = deployment_flow
@@ -132,7 +134,7 @@ class PrioritySparkKubernetesOperator(SparkKubernetesOperator):
                 self._submit_legacy(context, plan, admission)
             self._submit_admitted(context, plan, admission, demand)
 
-    def resume_finished(self, context: Context, event: Any = None) -> None:
+    def resume_finished(self, context: Context, event: Any = None) -> None:  # noqa: ARG002 - Airflow's call
         """Fetch the driver's log, clean up and end the task as the application ended.
 
         :param event: what ``SparkApplicationTrigger`` fired.

@@ -39,7 +39,7 @@ JVM_OVERHEAD: Final = 0.1
 NON_JVM_OVERHEAD: Final = 0.4
 MIN_OVERHEAD_MIB: Final = 384
 DEFAULT_MEMORY_MIB: Final = 1024
-#: Spark refuses to start with a heap below one and a half times 300 MB (``UnifiedMemoryManager.getMaxMemory``).
+#: Spark wants a heap of one and a half times its reserve of 300 MB (``UnifiedMemoryManager.getMaxMemory``).
 MIN_HEAP_MIB: Final = 450
 #: The operator's webhook sets one executor where the manifest names no number (``defaults.go``).
 DEFAULT_EXECUTORS: Final = 1

@@ -123,6 +123,14 @@ class AdmissionRequest:
             "keep_application": self.keep_application,
         }
 
+    def checked(self) -> dict[str, Any]:
+        """Return the JSON form after reading it as the arbiter will.
+
+        :raises InvalidRequest: what the arbiter would refuse, so that the task fails now.
+        """
+        type(self).parse(json.dumps(self.to_json()))
+        return self.to_json()
+
     @classmethod
     def from_json(cls, value: Any) -> AdmissionRequest:
         """Read the JSON form.

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What deferred tasks wait on, in the triggerer. No database here."""
+"""How a task waits without a worker: for its admission, and for its application."""

@@ -1,47 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The trigger with which a task enqueues itself.
+"""The trigger a task defers with to be queued.
 
-Deferring is enqueueing: the trigger's row in Airflow's database is the request, and nothing else is
-sent. The arbiter reads it and takes the task off the trigger, which cancels this coroutine; so all that is
-left to do here is to notice when nobody comes, and to say so where the author looks: in the task log.
+Its row in the trigger table *is* the request: the arbiter reads the kwargs there, takes the task off
+the trigger and lets it wait on its own. So this code normally runs for a second at most. What is left
+for it is to notice that no arbiter came.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_priority_spark.spark.admission import AdmissionEvent
-from airflow_priority_spark.spark.request import ON_UNCLAIMED
+from airflow_priority_spark.triggers.dag_test import in_dag_test
 
 CLASSPATH: Final = "airflow_priority_spark.triggers.admission.AdmissionTrigger"
 
 
 class AdmissionTrigger(BaseTrigger):
-    """Waits to be claimed by the arbiter.
+    """Waits to be claimed by an arbiter.
 
-    :param request: ``AdmissionRequest.to_json()``: demand and identifiers, never a manifest.
-    :param unclaimed_seconds: after so long without an arbiter it says so, and again after as long.
-    :param on_unclaimed: ``wait`` goes on, ``fail`` and ``legacy`` resume the task to act.
+    :param request: JSON form of an ``AdmissionRequest``.
+    :param unclaimed_seconds: after so long, and after each further stretch of it, it says that nobody came.
+    :param on_unclaimed: ``wait``, or ``fail``/``legacy``: then it fires an event with outcome ``unclaimed``.
     """
 
     def __init__(
         self, request: dict[str, Any], unclaimed_seconds: float = 300.0, on_unclaimed: str = "wait"
     ) -> None:
         super().__init__()
-        if on_unclaimed not in ON_UNCLAIMED:
-            raise ValueError(
-                f"on_unclaimed: {on_unclaimed!r} is not valid; allowed: {', '.join(ON_UNCLAIMED)}"
-            )
         self.request = request
-        self.unclaimed_seconds = float(unclaimed_seconds)
+        self.unclaimed_seconds = unclaimed_seconds
         self.on_unclaimed = on_unclaimed
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class path and plain JSON arguments."""
+        """Return class path and kwargs: plain JSON, for an arbiter that imports nothing of ours."""
         return CLASSPATH, {
             "request": self.request,
             "unclaimed_seconds": self.unclaimed_seconds,
@@ -49,16 +46,28 @@ class AdmissionTrigger(BaseTrigger):
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait; yield only when nobody claims the task and the author wants something done about it."""
-        waited = 0.0
+        """Wait; the arbiter's claim cancels this coroutine, which needs no clean-up."""
+        if in_dag_test():
+            self.log.info("dag.test(): admitted at once, without a queue")
+            yield TriggerEvent(AdmissionEvent(outcome="admitted", admission=1).to_payload())
+            return
+        began = time.monotonic()
         while True:
             await asyncio.sleep(self.unclaimed_seconds)
-            waited += self.unclaimed_seconds
-            reason = (
-                f"no arbiter has claimed this task for {waited:.0f} s; is one running? "
-                "(airflow priority-spark status; [priority_spark] arbiter; the scheduler's log)"
-            )
-            self.log.warning("Still not in a queue: %s", reason)
+            waited = time.monotonic() - began
+            reason = self._nobody_came(waited)
             if self.on_unclaimed != "wait":
-                yield TriggerEvent(AdmissionEvent(outcome="unclaimed", reason=reason).to_payload())
+                event = AdmissionEvent(outcome="unclaimed", waited_seconds=waited, reason=reason)
+                yield TriggerEvent(event.to_payload())
                 return
+            self.log.warning("%s The task goes on waiting.", reason)
+
+    def _nobody_came(self, waited: float) -> str:
+        return (
+            f"No arbiter has claimed this task for {waited:.0f} s. Check that one runs (airflow jobs check "
+            "--job-type PrioritySparkArbiterJob), that [priority_spark] arbiter is not off, that its log shows "
+            f"no error, and that it reaches the cluster of connection {self._connection()!r}."
+        )
+
+    def _connection(self) -> str | None:
+        return (self.request.get("connection") or {}).get("conn_id")

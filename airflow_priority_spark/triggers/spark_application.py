@@ -1,166 +1,188 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waits until a SparkApplication has ended, without a worker slot and without a poll of its own."""
+"""The trigger a task defers with while its SparkApplication lives.
+
+The operator's word (``status.applicationState``) decides, not the driver pod's phase: a restart
+policy may turn a failed driver into a running application again. Whoever is silent is waited for;
+"vanished" is said only after the API server itself has said that there is no such object.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Hashable, Mapping
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Hashable
+from contextlib import aclosing
 from typing import Any, Final
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from airflow_priority_spark.spark.manifest import GROUP, PLURAL, VERSION
+from airflow_priority_spark.cluster.applications import (
+    ApplicationView,
+    Deletion,
+    delete_application,
+    get_application,
+)
+from airflow_priority_spark.errors import PrioritySparkError
 from airflow_priority_spark.spark.request import ConnectionRef
-from airflow_priority_spark.spark.states import COMPLETED, ApplicationStatus, is_quota_refusal, read_status
-from airflow_priority_spark.triggers.applications_stream import Picture, async_hook, pictures
+from airflow_priority_spark.spark.states import COMPLETED
+from airflow_priority_spark.triggers.watching import Snapshot, connect, follow
 
 CLASSPATH: Final = "airflow_priority_spark.triggers.spark_application.SparkApplicationTrigger"
-#: A worker needs no longer to delete an application, and Airflow waits 30 s for ``on_kill``.
-KILL_SECONDS: Final = 20
+#: Seconds an application must be missing from the watch before, and between, single looks at it.
+LOOK_SECONDS: Final = 5.0
 
 
 class SparkApplicationTrigger(BaseEventTrigger):
-    """Follows one application by name and UID.
+    """Waits for the end of one SparkApplication; all of a namespace share one watch.
 
-    Yields one event ``{"status": …, "state", "message", "driver_pod", "uid"}`` with status ``completed``,
-    ``failed``, ``refused`` (a quota refused the driver: nothing ran) or ``vanished`` (the application is
-    gone, confirmed by a read of its own).
+    It fires one event: ``{"status": "completed" | "failed" | "vanished", "state", "message",
+    "driver_pod", "namespace", "name", "uid", "job_id", "admission"}``.
 
-    :param connection: ``ConnectionRef.to_json()``.
-    :param name: of the application.
-    :param uid: of the application; another object of the same name is another application.
-    :param delete_on_kill: delete the application when a person ends the task.
+    :param connection: JSON form of a ``ConnectionRef``.
+    :param uid: of the application; another one of the same name is not it.
+    :param job_id: for the task that resumes.
+    :param admission: for the task that resumes.
+    :param keep_application: leave the application when the task is killed.
     """
 
     def __init__(
         self,
+        *,
         connection: dict[str, Any],
         namespace: str,
         name: str,
         uid: str,
-        delete_on_kill: bool = True,
+        job_id: str = "",
+        admission: int = 0,
+        keep_application: bool = False,
     ) -> None:
         super().__init__()
         self.connection = connection
-        self.namespace = namespace
-        self.name = name
-        self.uid = uid
-        self.delete_on_kill = delete_on_kill
-        self._said = ""
+        self.namespace, self.name, self.uid = namespace, name, uid
+        self.job_id, self.admission = job_id, admission
+        self.keep_application = keep_application
+        self._said: tuple[str, str] | None = None
+        self._error = ""
+        self._looked_at = time.monotonic()
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class path and plain JSON arguments: identifiers only."""
+        """Return class path and kwargs: identifiers only."""
         return CLASSPATH, {
             "connection": self.connection,
             "namespace": self.namespace,
             "name": self.name,
             "uid": self.uid,
-            "delete_on_kill": self.delete_on_kill,
+            "job_id": self.job_id,
+            "admission": self.admission,
+            "keep_application": self.keep_application,
         }
 
-    def shared_stream_key(self) -> Hashable | None:
-        """One watch per connection and namespace."""
+    def shared_stream_key(self) -> Hashable:
+        """Share one watch per connection and namespace."""
         return (CLASSPATH, ConnectionRef.from_json(self.connection).alias(), self.namespace)
 
     @classmethod
-    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Picture]:
-        """Yield pictures of the namespace, for ever."""
-        async for picture in pictures(ConnectionRef.from_json(kwargs["connection"]), kwargs["namespace"]):
-            yield picture
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncGenerator[Snapshot, None]:
+        """Yield snapshots of the namespace for ever."""
+        ref = ConnectionRef.from_json(kwargs["connection"])
+        async with aclosing(follow(ref, kwargs["namespace"])) as snapshots:
+            async for snapshot in snapshots:
+                yield snapshot
 
     async def filter_shared_stream(
-        self, shared_stream: AsyncIterator[Picture]
+        self, shared_stream: AsyncIterator[Snapshot]
     ) -> AsyncIterator[TriggerEvent]:
-        """Yield the end of our application, when a picture shows it."""
-        async for picture in shared_stream:
-            payload = await self._look(picture)
+        """Fire once our application has ended."""
+        async for snapshot in shared_stream:
+            payload = await self._judge(snapshot)
             if payload is not None:
                 yield TriggerEvent(payload)
                 return
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Do the same with a watch of our own, where nothing can be shared (``dag.test()``)."""
-        stream = pictures(ConnectionRef.from_json(self.connection), self.namespace)
-        try:
-            async for picture in stream:
-                payload = await self._look(picture)
-                if payload is not None:
-                    yield TriggerEvent(payload)
-                    return
-        finally:
-            await stream.aclose()  # type: ignore[attr-defined] # an async generator
-
-    async def _look(self, picture: Picture) -> dict[str, Any] | None:
-        status = picture.get(self.name)
-        if status is None or status.uid != self.uid:
-            status = await self._confirm()
-            if status is None:
-                return self._payload("vanished", ApplicationStatus(self.name, self.uid))
-        self._say(status)
-        return self._end(status)
-
-    def _say(self, status: ApplicationStatus) -> None:
-        """Write every change of state to the task log, once."""
-        text = f"Application {self.name} is {status.state or 'new'}"
-        if status.message:
-            text += f": {status.message}"
-        if text != self._said:
-            self.log.info(text)
-            self._said = text
-
-    def _end(self, status: ApplicationStatus) -> dict[str, Any] | None:
-        if status.state == COMPLETED:
-            return self._payload("completed", status)
-        if status.state == "FAILED":
-            return self._payload("refused" if is_quota_refusal(status.message) else "failed", status)
-        return None
-
-    @staticmethod
-    def _payload(what: str, status: ApplicationStatus) -> dict[str, Any]:
-        return {
-            "status": what,
-            "state": status.state,
-            "message": status.message,
-            "driver_pod": status.driver_pod,
-            "name": status.name,
-            "uid": status.uid,
-        }
-
-    async def _confirm(self) -> ApplicationStatus | None:
-        """Read the application itself: the picture may be older than it."""
-        from kubernetes_asyncio.client import ApiException, CustomObjectsApi
-
-        try:
-            async with async_hook(ConnectionRef.from_json(self.connection)).get_conn() as client:
-                found: Mapping[str, Any] = await CustomObjectsApi(client).get_namespaced_custom_object(
-                    GROUP, VERSION, self.namespace, PLURAL, self.name
-                )
-        except ApiException as error:
-            if error.status == 404:
-                return None
-            return ApplicationStatus(self.name, self.uid, state="UNKNOWN", message=str(error.reason))
-        except Exception as error:
-            return ApplicationStatus(self.name, self.uid, state="UNKNOWN", message=type(error).__name__)
-        status = read_status(found)
-        return status if status.uid == self.uid else None
+        """Watch alone, where nobody shares: under ``dag.test()``."""
+        async with aclosing(self.open_shared_stream(self.serialize()[1])) as stream:
+            async for event in self.filter_shared_stream(stream):
+                yield event
 
     async def on_kill(self) -> None:
-        """Delete the application of a task that a person ended; the arbiter does it if this is lost."""
-        if not self.delete_on_kill:
+        """Delete the application because a person ended the task; safe to repeat."""
+        if self.keep_application:
+            self.log.info("SparkApplication %s is kept, as on_kill_action asks", self._where)
             return
-        from kubernetes_asyncio.client import ApiException, CustomObjectsApi
+        connection = await connect(ConnectionRef.from_json(self.connection))
+        result = await asyncio.to_thread(delete_application, connection, self.namespace, self.name, self.uid)
+        if result is Deletion.REQUESTED:
+            self.log.info("The task was ended by hand: SparkApplication %s is being deleted", self._where)
 
+    @property
+    def _where(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    async def _judge(self, snapshot: Snapshot) -> dict[str, Any] | None:
+        """Return the event's payload once the application has ended or is gone."""
+        self._tell_error(snapshot.error)
+        view = snapshot.applications.get(self.name)
+        if view is not None and view.uid == self.uid:
+            self._looked_at = time.monotonic()
+            return self._follow(view)
+        if snapshot.synced and time.monotonic() - self._looked_at >= LOOK_SECONDS:
+            return await self._look(snapshot)
+        return None
+
+    async def _look(self, snapshot: Snapshot) -> dict[str, Any] | None:
+        """Ask the API server itself: a watch that lags must not fail a running job."""
+        self._looked_at = time.monotonic()
+        if snapshot.connection is None:
+            return None
         try:
-            async with async_hook(ConnectionRef.from_json(self.connection)).get_conn() as client:
-                await CustomObjectsApi(client).delete_namespaced_custom_object(
-                    GROUP,
-                    VERSION,
-                    self.namespace,
-                    PLURAL,
-                    self.name,
-                    body={"preconditions": {"uid": self.uid}, "propagationPolicy": "Background"},
-                    _request_timeout=KILL_SECONDS,
-                )
-            self.log.info("Deleted application %s: the task was ended", self.name)
-        except ApiException as error:
-            if error.status not in (404, 409):
-                raise
+            view = await asyncio.to_thread(get_application, snapshot.connection, self.namespace, self.name)
+        except PrioritySparkError as error:
+            self._tell_error(str(error))
+            return None
+        if view is not None and view.uid == self.uid:
+            return self._follow(view)
+        other = " (another one of its name took its place)" if view is not None else ""
+        return self._payload("vanished", message=f"SparkApplication {self._where} was deleted{other}")
+
+    def _follow(self, view: ApplicationView) -> dict[str, Any] | None:
+        self._tell_state(view)
+        if not view.terminal:
+            return None
+        status = "completed" if view.state == COMPLETED else "failed"
+        return self._payload(status, state=view.state, message=view.error, driver_pod=view.driver_pod)
+
+    def _payload(
+        self, status: str, *, state: str = "", message: str = "", driver_pod: str = ""
+    ) -> dict[str, Any]:
+        return {
+            "status": status,
+            "state": state,
+            "message": message,
+            "driver_pod": driver_pod,
+            "namespace": self.namespace,
+            "name": self.name,
+            "uid": self.uid,
+            "job_id": self.job_id,
+            "admission": self.admission,
+        }
+
+    def _tell_state(self, view: ApplicationView) -> None:
+        now = (view.state, view.driver_pod)
+        if now == self._said:
+            return
+        before = self._said[0] if self._said else None
+        self._said = now
+        arrow = f"{before or 'new'} -> " if before is not None and before != view.state else ""
+        driver = f", driver pod {view.driver_pod}" if view.driver_pod else ""
+        error = f": {view.error}" if view.error else ""
+        self.log.info("SparkApplication %s: %s%s%s%s", self._where, arrow, view.state or "new", driver, error)
+
+    def _tell_error(self, error: str) -> None:
+        if error == self._error:
+            return
+        self._error = error
+        if error:
+            self.log.warning("The watch is interrupted and goes on trying: %s", error)
+        else:
+            self.log.info("The watch is in step again")

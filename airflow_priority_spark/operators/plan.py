@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything a worker knows about a job before it talks to anybody.
+
+It is made anew each time the task is on a worker: templates may render differently, and the
+configuration may have changed. An option that is wrong fails the task here, by name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from airflow_priority_spark import settings
+from airflow_priority_spark.errors import InvalidInput, InvalidManifest
+from airflow_priority_spark.operators.rendering import render_manifest
+from airflow_priority_spark.spark.demand import RESERVES, DemandResult, Reserve, compute_demand
+from airflow_priority_spark.spark.manifest import validate_manifest
+from airflow_priority_spark.spark.request import FLOWS, ON_UNCLAIMED, ConnectionRef, Flow
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_priority_spark.operators.spark_kubernetes import PrioritySparkKubernetesOperator
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A checked job.
+
+    :param manifest: the rendered SparkApplication; it never leaves the worker but for the cluster.
+    :param unclaimed_seconds: see ``AdmissionTrigger``.
+    :param on_unclaimed: see ``AdmissionTrigger``.
+    """
+
+    manifest: Mapping[str, Any]
+    namespace: str
+    result: DemandResult
+    connection: ConnectionRef
+    priority: str
+    flow: Flow
+    unclaimed_seconds: float
+    on_unclaimed: str
+
+
+def make_plan(operator: PrioritySparkKubernetesOperator) -> Plan:
+    """Render, check and measure what an operator is to run.
+
+    :raises InvalidInput: naming the field or option, its value and what is allowed.
+    """
+    configured = settings.load()
+    flow = _one_of("deployment_flow", operator.deployment_flow or configured.deployment_flow, FLOWS)
+    reserve = _one_of(
+        "dynamic_allocation_reserve",
+        operator.dynamic_allocation_reserve or configured.dynamic_allocation_reserve,
+        RESERVES,
+    )
+    on_unclaimed = _one_of("on_unclaimed", operator.on_unclaimed or configured.on_unclaimed, ON_UNCLAIMED)
+    template = _template(operator)
+    manifest = render_manifest(template, image=operator.image, code_path=operator.code_path)
+    validate_manifest(manifest)
+    return Plan(
+        manifest=manifest,
+        namespace=_namespace(operator, manifest),
+        result=compute_demand(manifest, reserve=cast("Reserve", reserve)),
+        connection=_connection(operator, template.get("kubernetes") or {}),
+        priority=_priority(operator.priority or configured.default_priority),
+        flow=cast("Flow", flow),
+        unclaimed_seconds=_seconds(operator.unclaimed_seconds, configured.unclaimed_seconds),
+        on_unclaimed=on_unclaimed,
+    )
+
+
+def _template(operator: PrioritySparkKubernetesOperator) -> dict[str, Any]:
+    if not operator.application_file and not operator.template_spec:
+        raise InvalidManifest("application_file", None, "application_file or template_spec must be given")
+    try:
+        body = operator.manage_template_specs()
+    except TypeError:
+        raise InvalidManifest(
+            "application_file", operator.application_file, "a path to, or the text of, a YAML or JSON mapping"
+        ) from None
+    return cast("dict[str, Any]", body)
+
+
+def _namespace(operator: PrioritySparkKubernetesOperator, manifest: Mapping[str, Any]) -> str:
+    written = (manifest.get("metadata") or {}).get("namespace")
+    namespace = operator.namespace or written or "default"
+    if written and written != namespace:
+        operator.log.warning(
+            "The manifest's namespace %r is replaced by the operator's %r", written, namespace
+        )
+    return str(namespace)
+
+
+def _connection(operator: PrioritySparkKubernetesOperator, section: Mapping[str, Any]) -> ConnectionRef:
+    """Return the way to the cluster: the operator's arguments, else the template's ``kubernetes`` section."""
+    in_cluster = operator.in_cluster if operator.in_cluster is not None else section.get("in_cluster")
+    return ConnectionRef(
+        conn_id=operator.kubernetes_conn_id,
+        cluster_context=operator.cluster_context or section.get("cluster_context"),
+        config_file=operator.config_file or section.get("kube_config_file"),
+        in_cluster=in_cluster,
+    )
+
+
+def _priority(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidInput("priority", value, "the name of a priority pool, such as high or normal")
+    return value.strip()
+
+
+def _seconds(value: float | None, default: float) -> float:
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 1:
+        raise InvalidInput("unclaimed_seconds", value, "a number of seconds of at least 1")
+    return float(value)
+
+
+def _one_of(option: str, value: Any, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise InvalidInput(option, value, ", ".join(allowed))
+    return str(value)
