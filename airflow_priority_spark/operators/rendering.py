@@ -22,6 +22,17 @@ from airflow_priority_spark.scheduling.resources import parse_cpu_millis
 ROLES: Final = ("driver", "executor")
 #: The stock launcher takes a container's limit and leaves room for the overhead Spark adds to it.
 _OVERHEAD_OF_LIMIT: Final = 1.4
+#: What the stock ``KubernetesSpec`` reads without asking whether it is there.
+_LISTS: Final = ("volumes", "volume_mounts", "env_from", "tolerations")
+_SCALARS: Final = (
+    "env_vars",
+    "image_pull_secrets",
+    "config_map_mounts",
+    "from_env_config_map",
+    "from_env_secret",
+    "affinity",
+    "node_selector",
+)
 _STOCK_MEMORY: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(Gi?|Mi?|m)?")
 
 
@@ -92,15 +103,8 @@ def _kubernetes_section(spec: dict[str, Any], section: Mapping[str, Any]) -> Non
     from airflow.providers.cncf.kubernetes.operators.custom_object_launcher import KubernetesSpec
     from kubernetes.client import ApiClient
 
-    defaults: dict[str, Any] = dict.fromkeys(("env_vars", "image_pull_secrets", "config_map_mounts"), None)
-    lists: dict[str, Any] = {name: [] for name in ("volumes", "volume_mounts", "env_from", "tolerations")}
-    names: dict[str, Any] = {
-        "affinity": {},
-        "node_selector": {},
-        "from_env_config_map": None,
-        "from_env_secret": None,
-    }
-    read = KubernetesSpec(**copy.deepcopy({**defaults, **lists, **names, **section}))
+    unset: dict[str, Any] = dict.fromkeys(_SCALARS) | {name: [] for name in _LISTS}
+    read = KubernetesSpec(**copy.deepcopy({**unset, **section}))
     plain = ApiClient().sanitize_for_serialization
     if read.volumes:
         spec["volumes"] = [*(spec.get("volumes") or []), *plain(read.volumes)]

@@ -65,8 +65,8 @@ class AdmissionTrigger(BaseTrigger):
     def _nobody_came(self, waited: float) -> str:
         return (
             f"No arbiter has claimed this task for {waited:.0f} s. Check that one runs (airflow jobs check "
-            "--job-type PrioritySparkArbiterJob), that [priority_spark] arbiter is not off, that its log shows "
-            f"no error, and that it reaches the cluster of connection {self._connection()!r}."
+            "--job-type PrioritySparkArbiterJob), that [priority_spark] arbiter is not off, that its log "
+            f"shows no error, and that it reaches the cluster of connection {self._connection()!r}."
         )
 
     def _connection(self) -> str | None:
