@@ -127,11 +127,13 @@ class ExecutorAllocator:
         return len(live) >= self._wanted and all(pod["status"].get("phase") == "Running" for pod in live)
 
     async def _step(self) -> None:
+        """Request what is missing; then wait for news, unless this step made the set complete."""
+        was_complete = self._complete()
         missing = self._wanted - len(self._board.live(self._selector))
         if missing > 0:
             await self._request(min(missing, BATCH_SIZE))
         missing = self._wanted - len(self._board.live(self._selector))
-        if not self._complete() or not missing:
+        if was_complete or not self._complete():
             await self._board.change(self._selector, RETRY_SECONDS if missing > 0 else STARVED_SECONDS)
 
     async def _request(self, count: int) -> None:

@@ -14,8 +14,9 @@ from pathlib import Path
 from types import TracebackType
 
 from airflow_priority_spark.embedded.access import ADMIN, Denial
-from airflow_priority_spark.embedded.serving import KUBECONFIG, LOG, STATE
+from airflow_priority_spark.embedded.serving import KUBECONFIG, LOG, STATE, WORK
 from airflow_priority_spark.embedded.settings import ClusterSettings
+from airflow_priority_spark.embedded.spark_submit import end_leftovers
 from airflow_priority_spark.embedded.specs import DEFAULT_NODES, NodeSpec, Quota
 from airflow_priority_spark.embedded.store import DEFAULT_WINDOW
 from airflow_priority_spark.errors import PrioritySparkError
@@ -136,6 +137,7 @@ class EmbeddedCluster:
             if self._process.stdin:
                 self._process.stdin.close()
             self._process.wait()
+        end_leftovers(self.directory.resolve() / WORK)
         (self.directory / STATE).unlink(missing_ok=True)
 
     def _await_end(self) -> None:

@@ -35,6 +35,7 @@ from airflow_priority_spark.embedded.quota import QuotaLedger
 from airflow_priority_spark.embedded.scheduler import Scheduler
 from airflow_priority_spark.embedded.server import ApiServer
 from airflow_priority_spark.embedded.settings import ClusterSettings
+from airflow_priority_spark.embedded.spark_submit import end_leftovers
 from airflow_priority_spark.embedded.store import Store
 from airflow_priority_spark.embedded.verbs import Verbs
 
@@ -43,6 +44,7 @@ KUBECONFIG = "kubeconfig"
 STATE = "cluster.json"
 LOG = "cluster.log"
 UID = "cluster-uid"
+WORK = "work"
 # Watches never end by themselves: closing them is not worth waiting for.
 _CLOSE_SECONDS = 0.2
 _log = logging.getLogger(__name__)
@@ -64,7 +66,7 @@ class Cluster:
             real=settings.real_drivers,
             simulated_seconds=settings.simulated_seconds,
             driver_start_seconds=settings.driver_start_seconds,
-            work_directory=settings.directory / "work",
+            work_directory=settings.directory / WORK,
             app_root=settings.app_root,
         )
         self._kubelet = Kubelet(client, SparkPrograms(client, runtime), logs)
@@ -102,6 +104,7 @@ class Cluster:
 async def serve(settings: ClusterSettings, *, stop_with_stdin: bool) -> None:
     """Serve until SIGTERM or SIGINT, or until standard input ends, which tells that the parent is gone."""
     settings.directory.mkdir(parents=True, exist_ok=True)
+    end_leftovers(settings.directory / WORK)
     cluster = Cluster(settings)
     cluster.start()
     runner = web.AppRunner(

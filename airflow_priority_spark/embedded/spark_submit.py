@@ -36,6 +36,8 @@ _LOCAL_CONF = {
     "spark.driver.bindAddress": "127.0.0.1",
 }
 _PARENT_DEATH_SIGNAL = 1
+# Set for every program, with its cluster's work directory: how leftovers of a killed cluster are recognised.
+_WORK_VARIABLE = "PRIORITY_SPARK_WORK_DIRECTORY"
 
 
 @functools.cache
@@ -111,7 +113,7 @@ async def run(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         cwd=directory,
-        env=_environment(driver),
+        env={**_environment(driver), _WORK_VARIABLE: str(directory.parent)},
         start_new_session=True,
         preexec_fn=_die_with_parent,
         limit=_LINE_LIMIT,
@@ -153,6 +155,21 @@ def _signal_group(group: int, number: signal.Signals) -> None:
         os.killpg(group, number)
     except ProcessLookupError:
         return
+
+
+def end_leftovers(work_directory: Path) -> None:
+    """Kill the programs that a cluster, itself killed, has left running; they are known by their environment.
+
+    The signal at the parent's death reaches Java, not the Python below it. Elsewhere than on Linux, where
+    there is no ``/proc``, nothing is found.
+    """
+    mark = f"{_WORK_VARIABLE}={work_directory}".encode()
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (entry / "environ").read_bytes().split(b"\0"):
+                os.kill(int(entry.name), signal.SIGKILL)
+        except OSError:  # it has ended, or belongs to someone else
+            continue
 
 
 def _die_with_parent() -> None:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real drivers: ``spark-submit`` on this machine, its output as the pod's log, its end with its pod."""
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -109,14 +111,28 @@ def test_deleting_the_application_ends_its_processes(kubernetes, namespace, prog
     eventually(lambda: not process.exists(), "no process")
 
 
-def test_stopping_the_cluster_ends_its_programs(start_cluster, programs, tmp_path):
-    cluster = start_cluster(directory=tmp_path, runtime="spark", namespaces={"team-a": None})
+def sleeping_process(cluster, programs):
     kubernetes = Kubernetes(cluster.kubeconfig)
     kubernetes.submit("team-a", python_application("sleep", programs / "sleep.py"))
     eventually(lambda: printed_pid(kubernetes, "team-a", "sleep-driver"), "the program runs", seconds=SECONDS)
-    process = Path(f"/proc/{printed_pid(kubernetes, 'team-a', 'sleep-driver')}")
+    return Path(f"/proc/{printed_pid(kubernetes, 'team-a', 'sleep-driver')}")
+
+
+def test_stopping_the_cluster_ends_its_programs(start_cluster, programs, tmp_path):
+    cluster = start_cluster(directory=tmp_path, runtime="spark", namespaces={"team-a": None})
+    process = sleeping_process(cluster, programs)
 
     cluster.stop()
 
     eventually(lambda: not process.exists(), "no process")
     assert not (tmp_path / "cluster.json").exists()
+
+
+def test_stopping_a_killed_cluster_ends_its_programs(start_cluster, programs):
+    cluster = start_cluster(runtime="spark", namespaces={"team-a": None})
+    process = sleeping_process(cluster, programs)
+
+    os.kill(cluster.pid, signal.SIGKILL)
+    cluster.stop()
+
+    eventually(lambda: not process.exists(), "no process")
