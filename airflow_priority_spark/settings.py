@@ -80,6 +80,12 @@ class Settings:
         "to its position.",
         minimum=5,
     )
+    settle_seconds: float = _option(
+        3.0,
+        "A task is resumed at the earliest so long after it has deferred, and only after its scheduler has sent "
+        "a heartbeat since: Airflow fails a task that runs again before the scheduler has seen its worker end.",
+        minimum=0,
+    )
     unclaimed_seconds: float = _option(
         300.0, "A waiting task that no arbiter has claimed for this long says so in its log.", minimum=1
     )

@@ -15,11 +15,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow.models.taskinstance import TaskInstance
 from sqlalchemy.orm import Session
 
 from airflow_priority_spark.arbiter import resume
 from airflow_priority_spark.arbiter.context import Context
+from airflow_priority_spark.arbiter.deliver import deliver
 from airflow_priority_spark.arbiter.observe import Picture
 from airflow_priority_spark.scheduling.jobs import JobState
 from airflow_priority_spark.scheduling.model import (
@@ -34,11 +34,7 @@ from airflow_priority_spark.spark.admission import AdmissionEvent
 from airflow_priority_spark.store import jobs
 from airflow_priority_spark.store.leadership import Leadership
 from airflow_priority_spark.store.models import Job
-from airflow_priority_spark.store.queues import (
-    airflow_pool_name,
-    pool_states_changed,
-    save_pool_states,
-)
+from airflow_priority_spark.store.queues import pool_states_changed, save_pool_states
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +71,7 @@ def apply(
         _abandon(context, session, picture, now)
         save_pool_states(session, picture.queues, decisions.pools)
         _record_verdicts(session, picture, decisions, now)
+        deliver(context, session, picture.queues, now)
     return Applied(len(decisions.admissions), len(decisions.impossible), len(lost))
 
 
@@ -91,30 +88,30 @@ def _anything_to_write(picture: Picture, decisions: Decisions) -> bool:
 
 def _lock(
     session: Session, picture: Picture, decisions: Decisions, decide: Decide, now: datetime.datetime
-) -> tuple[dict[str, tuple[Job, TaskInstance]], Decisions, set[str]]:
+) -> tuple[dict[str, Job], Decisions, set[str]]:
     """Lock the tasks of everything that is to be resumed, deciding again without those that are gone."""
-    locked: dict[str, tuple[Job, TaskInstance]] = {}
+    locked: dict[str, Job] = {}
     lost: set[str] = set()
     while True:
         wanted = [admission.job_id for admission in decisions.admissions] + sorted(decisions.impossible)
         for job_id in wanted:
             if job_id not in locked and job_id not in lost:
-                pair = _lock_one(session, job_id)
-                if pair is None:
+                job = _lock_one(session, job_id)
+                if job is None:
                     lost.add(job_id)
                 else:
-                    locked[job_id] = pair
+                    locked[job_id] = job
         if not lost.intersection(wanted):
             return locked, decisions, lost
         decisions = decide(_without(picture.snapshot, lost), now.timestamp())
 
 
-def _lock_one(session: Session, job_id: str) -> tuple[Job, TaskInstance] | None:
+def _lock_one(session: Session, job_id: str) -> Job | None:
     job = session.get(Job, job_id, with_for_update=True, populate_existing=True)
     if job is None or job.state != JobState.QUEUED.value or resume.dag_is_paused(session, job.dag_id):
         return None
     task_instance = resume.lock_parked(session, job.ti_id)
-    return None if task_instance is None else (job, task_instance)
+    return None if task_instance is None else job
 
 
 def _without(snapshot: Snapshot, lost: Collection[str]) -> Snapshot:
@@ -134,29 +131,19 @@ def _admit(
     session: Session,
     picture: Picture,
     admissions: Collection[Admission],
-    locked: Mapping[str, tuple[Job, TaskInstance]],
+    locked: Mapping[str, Job],
     now: datetime.datetime,
 ) -> None:
     valid_until = now + datetime.timedelta(seconds=context.settings.admission_valid_seconds)
     for admission in admissions:
-        job, _ = locked[admission.job_id]
+        job = locked[admission.job_id]
         adopted = picture.adopted.get(job.id)
         job.admission += 0 if adopted else 1
-        job.adopt, job.parked = False, False
+        job.adopt = False
         unchecked = job.flow == "observe" or adopted is not None
-        jobs.move(
-            session,
-            job,
-            JobState.ADMITTED,
-            _admission_reason(job, adopted is not None, now),
-            context.actor,
-            now,
-        )
+        reason = _admission_reason(job, adopted is not None, now)
+        jobs.move(session, job, JobState.ADMITTED, reason, context.actor, now)
         jobs.give_grant(session, job, unchecked=unchecked, now=now, valid_until=valid_until)
-    lines = jobs.history(session, [admission.job_id for admission in admissions]) if admissions else {}
-    for admission in admissions:
-        job, task_instance = locked[admission.job_id]
-        adopted = picture.adopted.get(job.id)
         event = AdmissionEvent(
             outcome="admitted",
             job_id=job.id,
@@ -164,19 +151,10 @@ def _admit(
             queue=admission.queue.namespace,
             pool=admission.pool,
             admission=job.admission,
-            valid_until=valid_until.timestamp(),
             waited_seconds=(now - job.position_at).total_seconds(),
             adopt=adopted.name if adopted else "",
-            history=tuple(lines.get(job.id, ())),
         )
-        cluster = picture.queues.cluster_names[admission.queue.cluster_id]
-        resume.resume(
-            session,
-            task_instance,
-            event.to_payload(),
-            pool=airflow_pool_name(cluster, admission.queue.namespace, admission.pool),
-            priority_weight=picture.queues.weight(admission.queue, admission.pool),
-        )
+        jobs.promise(session, job, event.to_payload(), now)
         log.info("Admitted job %s of %s: %s", job.id, jobs.task_key(job).readable(), job.reason)
 
 
@@ -194,11 +172,11 @@ def _fail_impossible(
     session: Session,
     picture: Picture,
     decisions: Decisions,
-    locked: Mapping[str, tuple[Job, TaskInstance]],
+    locked: Mapping[str, Job],
     now: datetime.datetime,
 ) -> None:
     for job_id, impossible in sorted(decisions.impossible.items()):
-        job, task_instance = locked[job_id]
+        job = locked[job_id]
         reason = f"could never start: {describe_blocked(impossible.why)}"
         jobs.move(session, job, JobState.FAILED, reason, context.actor, now)
         job.blocking_resource, job.verdict = impossible.why.resource, verdict_json(impossible.why)
@@ -209,7 +187,7 @@ def _fail_impossible(
             pool=job.pool,
             reason=reason,
         )
-        resume.resume(session, task_instance, event.to_payload())
+        jobs.promise(session, job, event.to_payload(), now)
         log.warning("Job %s of %s %s", job.id, jobs.task_key(job).readable(), reason)
 
 

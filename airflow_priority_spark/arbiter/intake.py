@@ -29,7 +29,7 @@ from airflow_priority_spark.scheduling.model import QueueKey
 from airflow_priority_spark.spark.admission import AdmissionEvent
 from airflow_priority_spark.spark.request import MAX_REQUEST_BYTES, AdmissionRequest, demand_to_json
 from airflow_priority_spark.store import jobs
-from airflow_priority_spark.store.airflow_state import Deferral, deferrals
+from airflow_priority_spark.store.airflow_state import Deferral, deferrals, has_settled
 from airflow_priority_spark.store.models import Job
 from airflow_priority_spark.store.queues import QueueRow, ensure_queue, remember_cluster
 
@@ -92,7 +92,7 @@ def enqueue(context: Context, session: Session, ready: Sequence[Ready], now: dat
 def _enqueue_one(context: Context, session: Session, ready: Ready, now: datetime.datetime) -> bool:
     deferral, request = ready.deferral, ready.request
     if request is None or ready.cluster_id is None:
-        _refuse(session, deferral, ready.refusal)
+        _refuse(context, session, deferral, ready.refusal, now)
         return False
     remember_cluster(
         session, request.connection.alias(), ready.cluster_id, request.connection.conn_id or "in-cluster", now
@@ -100,7 +100,8 @@ def _enqueue_one(context: Context, session: Session, ready: Ready, now: datetime
     queue = ensure_queue(session, QueueKey(ready.cluster_id, request.namespace), context.pools, now)
     if request.priority not in queue.pools:
         allowed = ", ".join(sorted(queue.pools))
-        _refuse(session, deferral, str(InvalidInput("priority", request.priority, allowed)))
+        refusal = str(InvalidInput("priority", request.priority, allowed))
+        _refuse(context, session, deferral, refusal, now)
         return False
     if not resume.park(session, deferral.ti_id, deferral.trigger_id):
         return False
@@ -112,7 +113,12 @@ def _enqueue_one(context: Context, session: Session, ready: Ready, now: datetime
     return True
 
 
-def _refuse(session: Session, deferral: Deferral, reason: str) -> None:
+def _refuse(
+    context: Context, session: Session, deferral: Deferral, reason: str, now: datetime.datetime
+) -> None:
+    """Resume a task that must not wait, with the reason; one that has not settled is found again later."""
+    if not has_settled(session, deferral.ti_id, deferral.created, context.settings.settle_seconds, now):
+        return
     log.warning("Refused %s: %s", deferral.key.readable(), reason)
     event = AdmissionEvent(outcome="impossible", reason=reason)
     resume.reject(session, deferral.ti_id, deferral.trigger_id, event.to_payload())
@@ -158,6 +164,7 @@ def _create(
         pool=request.priority,
         position_at=deferral.created,
         position_id=deferral.trigger_id,
+        deferred_at=deferral.created,
         flow=request.flow,
         parked=True,
         demand=demand_to_json(request.demand),
@@ -178,11 +185,11 @@ def _come_back(
     now: datetime.datetime,
 ) -> None:
     """Let a task that was admitted before wait again, at its position."""
-    job.parked = True
+    job.parked, job.deferred_at = True, deferral.created
     if JobState(job.state) in WAITING:
         return
     if is_terminal(JobState(job.state)):
-        _end_task(session, job, f"job {job.id} has ended already: {job.state}, {job.reason}")
+        _end_task(session, job, f"job {job.id} has ended already: {job.state}, {job.reason}", now)
         return
     if request.reason:
         job.reschedules += 1
@@ -211,12 +218,9 @@ def _give_up(context: Context, session: Session, job: Job, reason: str, now: dat
         f"last reason: {reason}"
     )
     jobs.move(session, job, JobState.FAILED, text, context.actor, now)
-    _end_task(session, job, text)
+    _end_task(session, job, text, now)
 
 
-def _end_task(session: Session, job: Job, reason: str) -> None:
-    task_instance = resume.lock_parked(session, job.ti_id, wait=True)
-    job.parked = False
-    if task_instance is not None:
-        event = AdmissionEvent(outcome="cancelled", job_id=job.id, reason=reason)
-        resume.resume(session, task_instance, event.to_payload())
+def _end_task(session: Session, job: Job, reason: str, now: datetime.datetime) -> None:
+    event = AdmissionEvent(outcome="cancelled", job_id=job.id, reason=reason)
+    jobs.promise(session, job, event.to_payload(), now)

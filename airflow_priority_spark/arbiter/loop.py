@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from airflow_priority_spark.arbiter.apply import Applied, apply
 from airflow_priority_spark.arbiter.clusters import Clusters
 from airflow_priority_spark.arbiter.context import Context
+from airflow_priority_spark.arbiter.deliver import deliver_due
 from airflow_priority_spark.arbiter.intake import enqueue, take_in
 from airflow_priority_spark.arbiter.observe import Applications, Observer
 from airflow_priority_spark.arbiter.picture import cluster_json
@@ -192,6 +193,7 @@ class ArbiterLoop:
         with self.sessions() as session:
             picture = self.observer.picture(session, self._queues, views, applications)
         applied = apply(self.context, self.leadership, picture, decide, now)
+        deliver_due(self.context, self.leadership, picture.queues, now)
         if due:
             self.reconciler.release(views, picture.queues, applications, now)
             self.reconciler.strays(applications)

@@ -72,6 +72,20 @@ def lock_parked(session: Session, ti_id: UUID, *, wait: bool = False) -> TaskIns
     )
 
 
+def is_parked(session: Session, ti_id: UUID) -> bool:
+    """Tell whether a task instance still waits for us, whoever holds its lock."""
+    return (
+        session.scalar(
+            select(TaskInstance.id).where(
+                TaskInstance.id == ti_id,
+                TaskInstance.state == TaskInstanceState.DEFERRED,
+                TaskInstance.trigger_id.is_(None),
+            )
+        )
+        is not None
+    )
+
+
 def dag_is_paused(session: Session, dag_id: str) -> bool:
     """Tell whether Airflow would leave a resumed task lying because its DAG is paused."""
     return bool(session.scalar(select(DagModel.is_paused).where(DagModel.dag_id == dag_id)))

@@ -15,6 +15,9 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+from airflow.configuration import conf
+from airflow.jobs.job import Job as AirflowJob
+from airflow.jobs.job import JobState
 from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
 from airflow.models.log import Log
@@ -206,6 +209,34 @@ def pause_changes(session: Session) -> Sequence[tuple[Job, bool]]:
         )
     )
     return [(job, bool(paused)) for job, paused in rows]
+
+
+def has_settled(
+    session: Session, ti_id: UUID, deferred_at: datetime.datetime, seconds: float, now: datetime.datetime
+) -> bool:
+    """Tell whether Airflow can take a resume of a task that has deferred.
+
+    A worker that defers ends, and its executor reports that end. If the task runs again before the
+    scheduler has taken the report in, the scheduler takes the report for the new run and fails the task
+    ("state mismatch", https://github.com/apache/airflow/issues/72716). The scheduler sends its heartbeat
+    after it has taken the reports in, in the same loop; so a heartbeat that is later than the deferral by
+    the time a worker needs to end shows that it has. A scheduler that is gone reports nothing any more.
+
+    :param seconds: the time a worker needs to end.
+    """
+    if now < deferred_at + datetime.timedelta(seconds=seconds):
+        return False
+    row = session.execute(
+        select(AirflowJob.state, AirflowJob.latest_heartbeat)
+        .join(TaskInstance, TaskInstance.queued_by_job_id == AirflowJob.id)
+        .where(TaskInstance.id == ti_id)
+    ).one_or_none()
+    if row is None or row.state != JobState.RUNNING or row.latest_heartbeat is None:
+        return True
+    silent = now - row.latest_heartbeat > datetime.timedelta(
+        seconds=conf.getint("scheduler", "scheduler_health_check_threshold")
+    )
+    return bool(silent or row.latest_heartbeat >= deferred_at + datetime.timedelta(seconds=seconds))
 
 
 def not_started(session: Session) -> Sequence[tuple[Job, str, str]]:

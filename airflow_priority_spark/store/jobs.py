@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from airflow_priority_spark.scheduling.jobs import JobState, check_transition, is_terminal
 from airflow_priority_spark.spark.identity import TaskKey
-from airflow_priority_spark.store.models import Event, Grant, Job
+from airflow_priority_spark.store.models import Delivery, Event, Grant, Job
 
 MAX_REASON: Final = 4000
 
@@ -69,7 +69,7 @@ def move(
     if state is not JobState.HELD:
         job.ineligible, job.ineligible_detail = None, ""
     if is_terminal(state):
-        job.ended_at, job.parked = now, False
+        job.ended_at = now
     session.flush()
     _event(session, job, current, state, reason, actor, now)
 
@@ -181,6 +181,14 @@ def give_grant(
     session.flush()
 
 
+def extend_grant(session: Session, job_id: str, valid_until: datetime.datetime) -> None:
+    """Let the admission hold until ``valid_until``."""
+    row = session.get(Grant, job_id)
+    if row is not None:
+        row.valid_until = valid_until
+        session.flush()
+
+
 def release_grant(session: Session, job_id: str) -> bool:
     """End the promise; true when there was one."""
     row = session.get(Grant, job_id)
@@ -207,6 +215,24 @@ def waiting_batch(session: Session, limit: int) -> Sequence[Job]:
         .order_by(Job.position_at, Job.position_id, Job.id)
         .limit(limit)
     ).all()
+
+
+def promise(session: Session, job: Job, event: dict[str, Any], now: datetime.datetime) -> None:
+    """Note the event that the job's parked task is to be resumed with."""
+    row = session.get(Delivery, job.id) or Delivery(job_id=job.id)
+    row.event, row.decided_at = event, now
+    session.add(row)
+    session.flush()
+
+
+def promised(session: Session) -> Sequence[tuple[Delivery, Job]]:
+    """Return the events that are to be delivered, oldest first (one statement)."""
+    rows = session.execute(
+        select(Delivery, Job)
+        .join(Job, Job.id == Delivery.job_id)
+        .order_by(Delivery.decided_at, Job.position_at, Job.position_id, Job.id)
+    )
+    return [(delivery, job) for delivery, job in rows]
 
 
 def count_waiting(session: Session) -> int:

@@ -120,6 +120,7 @@ class Job(Base):
     """One attempt of one task that wants to run a Spark application.
 
     ``(position_at, position_id)`` is its place: creation time and id of the trigger that enqueued it.
+    ``deferred_at``: when its task deferred to the queue for the last time.
     ``parked``: its task instance waits without a trigger, only we can resume it.
     ``verdict``: the last blocked verdict as JSON; ``ineligible``: why it is not looked at.
     ``adopt``: it waits again because Airflow lost its attempt; an application it has is taken up again.
@@ -147,6 +148,7 @@ class Job(Base):
     state: Mapped[str] = mapped_column(String(20), nullable=False)
     position_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime, nullable=False)
     position_id: Mapped[int] = mapped_column(BigInteger, nullable=False)
+    deferred_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime, nullable=False)
     flow: Mapped[str] = mapped_column(String(20), nullable=False)
     parked: Mapped[bool] = mapped_column(Boolean, nullable=False, default=False)
     demand: Mapped[dict[str, Any]] = mapped_column(JSON, nullable=False)
@@ -202,6 +204,16 @@ class Grant(Base):
     unchecked: Mapped[bool] = mapped_column(Boolean, nullable=False, default=False)
     granted_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime, nullable=False)
     valid_until: Mapped[datetime.datetime] = mapped_column(UtcDateTime, nullable=False)
+
+
+class Delivery(Base):
+    """An event that a parked task is to be resumed with, once Airflow can take it; deleted when it was."""
+
+    __tablename__ = f"{PREFIX}delivery"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey(f"{PREFIX}job.id"), primary_key=True)
+    event: Mapped[dict[str, Any]] = mapped_column(JSON, nullable=False)
+    decided_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime, nullable=False)
 
 
 class CapacitySnapshot(Base):

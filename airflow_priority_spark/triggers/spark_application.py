@@ -30,6 +30,9 @@ from airflow_priority_spark.triggers.watching import Snapshot, connect, follow
 CLASSPATH: Final = "airflow_priority_spark.triggers.spark_application.SparkApplicationTrigger"
 #: Seconds an application must be missing from the watch before, and between, single looks at it.
 LOOK_SECONDS: Final = 5.0
+#: Seconds from the start of the trigger to its event at the earliest. A task that runs again before its
+#: scheduler has seen the worker end is failed by it (https://github.com/apache/airflow/issues/72716).
+SETTLE_SECONDS: Final = 5.0
 
 
 class SparkApplicationTrigger(BaseEventTrigger):
@@ -93,9 +96,11 @@ class SparkApplicationTrigger(BaseEventTrigger):
         self, shared_stream: AsyncIterator[Snapshot]
     ) -> AsyncIterator[TriggerEvent]:
         """Fire once our application has ended."""
+        started = time.monotonic()
         async for snapshot in shared_stream:
             payload = await self._judge(snapshot)
             if payload is not None:
+                await asyncio.sleep(max(0.0, started + SETTLE_SECONDS - time.monotonic()))
                 yield TriggerEvent(payload)
                 return
 

@@ -48,6 +48,7 @@ def make_job(
         "ti_id": uuid4(),
         "try_number": 1,
         "clear_number": 0,
+        "deferred_at": enqueued_at,
         "pool": "normal",
         "flow": "priority",
         "parked": state is JobState.QUEUED,

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from airflow.models.dag import DagModel
+from airflow.models.taskinstance import TaskInstance
 from airflow.models.trigger import Trigger
 from airflow.utils.state import TaskInstanceState
 from sqlalchemy import func, select, update
@@ -14,6 +15,7 @@ from sqlalchemy import func, select, update
 from airflow_priority_spark.errors import InvalidRequest
 from airflow_priority_spark.spark.admission import AdmissionEvent
 from tests import builders
+from tests.unit.arbiter.world import World
 
 BIG = builders.make_demand(executors=5)  # 6 CPU: the whole quota
 SMALL = builders.make_demand(executors=1)  # 2 CPU
@@ -237,3 +239,79 @@ def test_an_idle_cycle_sends_as_many_statements_for_200_waiting_jobs_as_for_20(w
     with world.database.session() as session:
         Trigger.clean_unused(session=session)
         assert session.scalar(select(func.count()).select_from(Trigger).where(Trigger.queue.is_(None))) == 0
+
+
+def queued_by(world, task_id: str, heartbeat) -> None:
+    """Say which scheduler ran the task, and when it was last heard of."""
+    from airflow.jobs.job import Job, JobState
+
+    with world.database.session() as session, session.begin():
+        scheduler = session.scalar(select(Job).where(Job.job_type == "SchedulerJob"))
+        if scheduler is None:
+            scheduler = Job(job_type="SchedulerJob", state=JobState.RUNNING)
+            session.add(scheduler)
+        scheduler.latest_heartbeat = heartbeat
+        session.flush()
+        session.execute(
+            update(TaskInstance).where(TaskInstance.task_id == task_id).values(queued_by_job_id=scheduler.id)
+        )
+
+
+@pytest.fixture
+def settling_world(database):
+    return World(database, settle_seconds=3.0)
+
+
+def test_a_task_that_has_just_deferred_gets_its_grant_at_once_and_is_resumed_when_it_has_settled(
+    settling_world,
+):
+    world = settling_world
+    world.defer("first", demand=BIG)
+    world.cycle()
+    job = world.job("first")
+    assert (job.state, job.parked, world.task("first").state) == ("admitted", True, "deferred")
+    assert world.grants().keys() == {job.id}
+    world.cycle(3)
+    job = world.job("first")
+    assert (job.state, job.parked, world.task("first").state) == ("admitted", False, "scheduled")
+    assert event_of(world.task("first")).valid_until == pytest.approx(world.now.timestamp() + 300)
+
+
+def test_a_task_is_not_resumed_before_its_scheduler_was_heard_of_after_it_deferred(settling_world):
+    world = settling_world
+    world.defer("first", demand=BIG)
+    queued_by(world, "first", world.now)
+    world.cycle(10)
+    assert world.task("first").state == "deferred"
+    queued_by(world, "first", world.now)
+    world.cycle()
+    assert world.task("first").state == "scheduled"
+
+
+def test_a_task_whose_scheduler_has_died_is_not_kept_waiting_for_it(settling_world):
+    world = settling_world
+    world.defer("first", demand=BIG)
+    queued_by(world, "first", world.now)
+    world.cycle(31)
+    assert world.task("first").state == "scheduled"
+
+
+def test_an_impossible_or_refused_task_is_failed_only_when_it_has_settled(settling_world):
+    world = settling_world
+    world.defer("giant", demand=builders.make_demand(executors=9))
+    world.defer("wrong", priority="urgentt")
+    world.cycle()
+    assert (world.job("giant").state, world.task("giant").state) == ("failed", "deferred")
+    assert world.task("wrong").state == "deferred"
+    world.cycle(4)
+    assert event_of(world.task("giant")).outcome == event_of(world.task("wrong")).outcome == "impossible"
+
+
+def test_a_task_that_is_cleared_before_it_is_told_ends_its_job(settling_world):
+    world = settling_world
+    world.defer("first", demand=BIG)
+    world.cycle()
+    world.clear("first")
+    world.cycle(5)
+    job = world.job("first")
+    assert (job.state, job.reason, job.parked) == ("cancelled", "the task was cleared", False)

@@ -94,7 +94,7 @@ class World:
 
     def arbiter(self, holder: str = "arbiter-1", **settings) -> ArbiterLoop:
         """Return an arbiter of its own on the same database and cluster."""
-        options = {"reconcile_interval_seconds": 0.0, **settings}
+        options = {"reconcile_interval_seconds": 0.0, "settle_seconds": 0.0, **settings}
         loop = ArbiterLoop(
             replace(Settings(), **options), self.database.session, holder=holder, clock=lambda: self.now
         )

@@ -113,6 +113,7 @@ def _create_job():
         sa.Column("state", sa.String(20), nullable=False),
         sa.Column("position_at", _INSTANT, nullable=False),
         sa.Column("position_id", sa.BigInteger, nullable=False),
+        sa.Column("deferred_at", _INSTANT, nullable=False),
         sa.Column("flow", sa.String(20), nullable=False),
         sa.Column("parked", sa.Boolean, nullable=False),
         sa.Column("demand", sa.JSON, nullable=False),
@@ -178,6 +179,14 @@ def _create_what_jobs_leave():
         _reference("grant", "queue_id", "queue.id"),
     )
     op.create_index(f"{_P}ix_{_P}grant_queue_id", f"{_P}grant", ["queue_id"])
+    op.create_table(
+        f"{_P}delivery",
+        sa.Column("job_id", sa.String(36), nullable=False),
+        sa.Column("event", sa.JSON, nullable=False),
+        sa.Column("decided_at", _INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("job_id", name=f"{_P}delivery_pk"),
+        _reference("delivery", "job_id", "job.id"),
+    )
     op.create_table(
         f"{_P}capacity_snapshot",
         sa.Column("id", _ROW_ID, nullable=False),
