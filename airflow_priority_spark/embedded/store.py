@@ -76,6 +76,8 @@ class Store:
         self._born = self.version
         self._shelves: dict[Kind, _Shelf] = defaultdict(_Shelf)
         self._next_listener = 0
+        self._unheard: deque[tuple[_Shelf, Change]] = deque()
+        self._telling = False
 
     def get(self, kind: Kind, namespace: str, name: str) -> Record | None:
         """Return the current version of an object."""
@@ -138,5 +140,16 @@ class Store:
         shelf.history.append(change)
         while len(shelf.history) > self.window:
             shelf.forgotten = shelf.history.popleft().record.version
-        for listener in list(shelf.listeners.values()):
-            listener(change)
+        self._unheard.append((shelf, change))
+        if self._telling:
+            return
+        # A listener may write (the quota controller does). Its change is told after this one has been told
+        # to everybody: whoever watches must see the versions in their order.
+        self._telling = True
+        try:
+            while self._unheard:
+                told_shelf, told = self._unheard.popleft()
+                for listener in list(told_shelf.listeners.values()):
+                    listener(told)
+        finally:
+            self._telling = False

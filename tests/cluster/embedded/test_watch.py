@@ -133,3 +133,24 @@ async def test_the_asyncio_client_watches_too(embedded_cluster, kubernetes, name
             async for event in stream:
                 assert (event["type"], event["object"].metadata.name) == ("ADDED", "a")
                 break
+
+
+def test_a_watch_shows_versions_in_order_although_a_controller_writes_in_between(kubernetes, namespace):
+    quota = {"metadata": {"name": "limits"}, "spec": {"hard": {"pods": "1"}}}
+    first = kubernetes.core.create_namespaced_resource_quota(namespace, quota)
+    lines = kubernetes.core.list_namespaced_resource_quota(
+        namespace,
+        watch=True,
+        timeout_seconds=3,
+        resource_version=first.metadata.resource_version,
+        _preload_content=False,
+    )
+    for pods in range(2, 12):
+        kubernetes.core.patch_namespaced_resource_quota(
+            "limits", namespace, {"spec": {"hard": {"pods": str(pods)}}}
+        )
+    objects = [json.loads(line)["object"] for line in lines.read().splitlines()]
+
+    versions = [int(item["metadata"]["resourceVersion"]) for item in objects]
+    assert versions == sorted(versions)
+    assert objects[-1]["status"]["hard"] == {"pods": "11"}
