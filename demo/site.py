@@ -75,6 +75,9 @@ _CONFIG = {
     "scheduler.orphaned_tasks_check_interval": "10",
     "scheduler.task_instance_heartbeat_timeout": "60",
     "scheduler.max_tis_per_query": "64",
+    # So late a worker may notice that its task process has ended: it sleeps that long if it looks too early.
+    "workers.min_heartbeat_interval": "1",
+    "priority_spark.settle_seconds": "3",
     "triggerer.job_heartbeat_sec": "2",
     "triggerer.triggerer_health_check_threshold": "10",
     "usage_data_collection.enabled": "False",

@@ -31,8 +31,9 @@ CLASSPATH: Final = "airflow_priority_spark.triggers.spark_application.SparkAppli
 #: Seconds an application must be missing from the watch before, and between, single looks at it.
 LOOK_SECONDS: Final = 5.0
 #: Seconds from the start of the trigger to its event at the earliest. A task that runs again before its
-#: scheduler has seen the worker end is failed by it (https://github.com/apache/airflow/issues/72716).
-SETTLE_SECONDS: Final = 5.0
+#: scheduler has seen the worker end is failed by it (https://github.com/apache/airflow/issues/72716), and a
+#: worker may notice that end only after ``[workers] min_heartbeat_interval``, 5 s by default.
+SETTLE_SECONDS: Final = 7.0
 
 
 class SparkApplicationTrigger(BaseEventTrigger):
