@@ -9,6 +9,7 @@ the option's name, the value and what is allowed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Protocol
@@ -117,8 +118,8 @@ class Settings:
     )
     previous_attempt: str = _option(
         "adopt",
-        "When Airflow replaced a lost attempt whose application still lives: ``adopt`` it or ``delete`` it and "
-        "wait for its pods. Applications of cleared and retried attempts are always deleted.",
+        "When Airflow replaced a lost attempt whose application still lives: ``adopt`` it or ``delete`` it "
+        "and wait for its pods. Applications of cleared and retried attempts are always deleted.",
         allowed=("adopt", "delete"),
     )
     delete_orphans: bool = _option(
@@ -188,7 +189,7 @@ def _number(where: str, raw: str, kind: Callable[[str], float], minimum: float |
         value = kind(raw)
     except ValueError:
         raise InvalidInput(where, raw, word + floor) from None
-    if value != value or (minimum is not None and value < minimum):
+    if math.isnan(value) or (minimum is not None and value < minimum):
         raise InvalidInput(where, raw, word + floor)
     return value
 
