@@ -45,7 +45,8 @@ class Settings:
     arbiter: str = _option(
         "scheduler",
         "Who runs the arbiter: ``scheduler`` (each scheduler supervises one arbiter process), ``standalone`` "
-        "(run ``airflow priority-spark arbiter`` yourself) or ``off`` (Airflow pools only).",
+        "(run ``airflow priority-spark arbiter`` yourself) or ``off`` (Airflow pools only: every task goes "
+        "straight to the cluster).",
         allowed=("scheduler", "standalone", "off"),
     )
     deployment_flow: str = _option(

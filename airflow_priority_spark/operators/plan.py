@@ -49,6 +49,9 @@ def make_plan(operator: PrioritySparkKubernetesOperator) -> Plan:
     """
     configured = settings.load()
     flow = _one_of("deployment_flow", operator.deployment_flow or configured.deployment_flow, FLOWS)
+    if configured.arbiter == "off":
+        # Nobody would ever claim a task that waits.
+        flow = "legacy"
     reserve = _one_of(
         "dynamic_allocation_reserve",
         operator.dynamic_allocation_reserve or configured.dynamic_allocation_reserve,

@@ -64,8 +64,8 @@ class AdmissionTrigger(BaseTrigger):
 
     def _nobody_came(self, waited: float) -> str:
         return (
-            f"No arbiter has claimed this task for {waited:.0f} s. Check that one runs (airflow jobs check "
-            "--job-type PrioritySparkArbiterJob), that [priority_spark] arbiter is not off, that its log "
+            f"No arbiter has claimed this task for {waited:.0f} s. Check that one runs (airflow "
+            "priority-spark check), that [priority_spark] arbiter is not off, that its log "
             f"shows no error, and that it reaches the cluster of connection {self._connection()!r}."
         )
 
