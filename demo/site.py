@@ -71,7 +71,7 @@ _CONFIG = {
     "scheduler.scheduler_idle_sleep_time": "0.3",
     "scheduler.scheduler_heartbeat_sec": "2",
     "scheduler.job_heartbeat_sec": "2",
-    "scheduler.scheduler_health_check_threshold": "10",
+    "scheduler.scheduler_health_check_threshold": "20",
     "scheduler.orphaned_tasks_check_interval": "10",
     "scheduler.task_instance_heartbeat_timeout": "60",
     "scheduler.max_tis_per_query": "64",
@@ -79,7 +79,7 @@ _CONFIG = {
     "workers.min_heartbeat_interval": "1",
     "priority_spark.settle_seconds": "3",
     "triggerer.job_heartbeat_sec": "2",
-    "triggerer.triggerer_health_check_threshold": "10",
+    "triggerer.triggerer_health_check_threshold": "20",
     "usage_data_collection.enabled": "False",
     "logging.colored_console_log": "False",
 }
