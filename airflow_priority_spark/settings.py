@@ -84,9 +84,10 @@ class Settings:
     )
     settle_seconds: float = _option(
         7.0,
-        "A task is resumed at the earliest so long after it has deferred, and only after its scheduler has sent "
-        "a heartbeat since: Airflow fails a task that runs again before the scheduler has seen its worker end. "
-        "A worker may notice that end only after ``[workers] min_heartbeat_interval`` (5); stay above it.",
+        "A task is resumed at the earliest so long after it has deferred, and only after its scheduler has "
+        "sent a heartbeat since: Airflow fails a task that runs again before the scheduler has seen its "
+        "worker end. A worker may notice that end only after ``[workers] min_heartbeat_interval`` (5); stay "
+        "above it.",
         minimum=0,
     )
     unclaimed_seconds: float = _option(

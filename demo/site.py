@@ -55,7 +55,7 @@ STOP_SECONDS = 10.0
 _CONFIG = {
     "core.executor": "LocalExecutor",
     "core.parallelism": "4",
-    # Each task is a process; forked from one that has imported what Spark tasks need, it starts twice as fast.
+    # Each task is a process; forked from one that has imported what Spark tasks need, it starts sooner.
     "core.mp_start_method": "forkserver",
     "core.mp_forkserver_preload": "airflow_priority_spark.operators.spark_kubernetes",
     "core.max_active_tasks_per_dag": "64",
