@@ -66,7 +66,7 @@ class SparkApplicationTrigger(BaseEventTrigger):
         self.job_id, self.admission = job_id, admission
         self.keep_application = keep_application
         self._said: tuple[str, str] | None = None
-        self._error = ""
+        self._interrupted = False
         self._looked_at = time.monotonic()
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -185,9 +185,10 @@ class SparkApplicationTrigger(BaseEventTrigger):
         self.log.info("SparkApplication %s: %s%s%s%s", self._where, arrow, view.state or "new", driver, error)
 
     def _tell_error(self, error: str) -> None:
-        if error == self._error:
+        """Say once that the watch is interrupted, however often the reason changes, and when it is not."""
+        if bool(error) == self._interrupted:
             return
-        self._error = error
+        self._interrupted = bool(error)
         if error:
             self.log.warning("The watch is interrupted and goes on trying: %s", error)
         else:
