@@ -146,7 +146,7 @@ class PrioritySparkKubernetesOperator(SparkKubernetesOperator):
             if event["status"] == "vanished":
                 raise AirflowException(f"{event['message']} before it had ended; nobody told this task why.")
             stale = event["status"] == "failed" and is_quota_refusal(event["message"])
-            if stale and event["job_id"]:
+            if stale and event["job_id"] and plan.flow != "legacy":
                 self._delete(connection, event["namespace"], event["name"], event["uid"])
                 self._queue(
                     plan,

@@ -98,18 +98,22 @@ class SparkApplicationTrigger(BaseEventTrigger):
     ) -> AsyncIterator[TriggerEvent]:
         """Fire once our application has ended."""
         started = time.monotonic()
-        async for snapshot in shared_stream:
-            payload = await self._judge(snapshot)
-            if payload is not None:
-                await asyncio.sleep(max(0.0, started + SETTLE_SECONDS - time.monotonic()))
-                yield TriggerEvent(payload)
-                return
+        payload = await self._await_end(shared_stream)
+        await asyncio.sleep(max(0.0, started + SETTLE_SECONDS - time.monotonic()))
+        yield TriggerEvent(payload)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Watch alone, where nobody shares: under ``dag.test()``."""
+        """Watch alone, where nobody shares and no scheduler looks on: under ``dag.test()``."""
         async with aclosing(self.open_shared_stream(self.serialize()[1])) as stream:
-            async for event in self.filter_shared_stream(stream):
-                yield event
+            payload = await self._await_end(stream)
+        yield TriggerEvent(payload)
+
+    async def _await_end(self, snapshots: AsyncIterator[Snapshot]) -> dict[str, Any]:
+        async for snapshot in snapshots:
+            payload = await self._judge(snapshot)
+            if payload is not None:
+                return payload
+        raise AssertionError("the stream of snapshots never ends")
 
     async def on_kill(self) -> None:
         """Delete the application because a person ended the task; safe to repeat."""
@@ -117,7 +121,12 @@ class SparkApplicationTrigger(BaseEventTrigger):
             self.log.info("SparkApplication %s is kept, as on_kill_action asks", self._where)
             return
         connection = await connect(ConnectionRef.from_json(self.connection))
-        result = await asyncio.to_thread(delete_application, connection, self.namespace, self.name, self.uid)
+        try:
+            result = await asyncio.to_thread(
+                delete_application, connection, self.namespace, self.name, self.uid
+            )
+        finally:
+            connection.close()
         if result is Deletion.REQUESTED:
             self.log.info("The task was ended by hand: SparkApplication %s is being deleted", self._where)
 

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The last visit: the driver's log, the end, and what is left behind."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from airflow.sdk.exceptions import AirflowException, TaskDeferred
+
+from airflow_priority_spark.operators import driver
+from airflow_priority_spark.spark.request import AdmissionRequest, ConnectionRef
+from airflow_priority_spark.triggers.admission import AdmissionTrigger
+from tests.unit.operators.tasks import JOB, submit, task
+from tests.unit.spark_cluster import DENIED, names, spark_application, task_context
+
+
+def ended(kubernetes, trigger, status):
+    """Wait for the application's end and return what the trigger would fire."""
+    deadline = time.monotonic() + 20
+    while kubernetes.state(trigger.namespace, trigger.name) not in ("COMPLETED", "FAILED"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    found = kubernetes.application(trigger.namespace, trigger.name)["status"]
+    return {
+        "status": status,
+        "state": found["applicationState"]["state"],
+        "message": found["applicationState"].get("errorMessage", ""),
+        "driver_pod": found.get("driverInfo", {}).get("podName", ""),
+        "namespace": trigger.namespace,
+        "name": trigger.name,
+        "uid": trigger.uid,
+        "job_id": JOB,
+        "admission": 1,
+    }
+
+
+@pytest.fixture
+def run(ref, namespace, kubernetes, listen):
+    """Run a task's application to its end; return its operator, the event and what the log says."""
+
+    def start(status="completed", *, spec=None, **options):
+        operator = task(ref, namespace, spec=spec or spark_application("pi"), **options)
+        event = ended(kubernetes, submit(operator), status)
+        return operator, event, listen(operator)
+
+    return start
+
+
+def test_a_completed_application_ends_the_task_with_its_log_and_is_deleted(run, kubernetes, namespace):
+    operator, event, said = run()
+    operator.resume_finished(task_context(), event)
+    assert f"Log of driver pod {event['driver_pod']}:" in said.lines
+    assert any(line.startswith("[driver] ") and "exit code 0" in line for line in said.lines)
+    assert said.lines[-1] == f"SparkApplication {namespace}/{event['name']} completed"
+    assert names(kubernetes, namespace) == []
+
+
+def test_a_failed_application_fails_the_task_with_state_exit_code_and_the_operators_words(
+    run, kubernetes, namespace
+):
+    operator, event, said = run("failed", spec=spark_application("pi", exit_code=3))
+    with pytest.raises(AirflowException) as caught:
+        operator.resume_finished(task_context(), event)
+    assert str(caught.value).startswith(
+        f"SparkApplication {namespace}/{event['name']} ended as FAILED; driver exit code 3; "
+    )
+    assert event["message"] in str(caught.value)
+    assert "[driver] " in said.text
+    assert names(kubernetes, namespace) == []
+
+
+def test_an_application_is_kept_when_asked_to(run, kubernetes, namespace):
+    operator, event, said = run(delete_on_termination=False)
+    operator.resume_finished(task_context(), event)
+    assert "is kept (delete_on_termination)" in said.text
+    assert names(kubernetes, namespace) == [event["name"]]
+
+
+def test_no_log_is_fetched_when_none_is_wanted(run):
+    operator, event, said = run(get_logs=False)
+    operator.resume_finished(task_context(), event)
+    assert "[driver]" not in said.text
+
+
+def test_an_application_that_vanished_fails_the_task(ref, namespace):
+    event = dict.fromkeys(("state", "driver_pod", "name", "uid", "job_id"), "") | {
+        "status": "vanished",
+        "message": "SparkApplication n/a was deleted",
+    }
+    with pytest.raises(
+        AirflowException, match="n/a was deleted before it had ended; nobody told this task why"
+    ):
+        task(ref, namespace).resume_finished(task_context(), event)
+
+
+def test_a_driver_refused_by_a_stale_quota_puts_the_task_back_into_the_queue(run, kubernetes, namespace):
+    kubernetes.set_quota(namespace, {"requests.cpu": "500m"})
+    operator, event, _ = run("failed")
+    assert "exceeded quota" in event["message"]
+    with pytest.raises(TaskDeferred) as caught:
+        operator.resume_finished(task_context(), event)
+    assert isinstance(caught.value.trigger, AdmissionTrigger)
+    request = AdmissionRequest.from_json(caught.value.trigger.request)
+    assert request.reason.startswith("stale quota: ")
+    assert "exceeded quota" in request.reason
+    assert (request.admission, request.application) == (1, event["name"])
+    assert names(kubernetes, namespace) == []
+
+
+def test_without_a_job_a_refusal_for_a_quota_is_a_failure(run, kubernetes, namespace):
+    kubernetes.set_quota(namespace, {"requests.cpu": "500m"})
+    operator, event, _ = run("failed")
+    with pytest.raises(AirflowException, match=r"ended as FAILED; .*exceeded quota"):
+        operator.resume_finished(task_context(), {**event, "job_id": ""})
+
+
+def test_a_clean_up_that_fails_does_not_hide_how_the_job_ended(run, cluster, namespace, listen):
+    _, event, _ = run("failed", spec=spark_application("pi", exit_code=3))
+    ref = ConnectionRef(None, config_file=str(cluster.kubeconfig_of(DENIED)))
+    operator = task(ref, namespace)
+    said = listen(operator)
+    with pytest.raises(AirflowException, match="driver exit code 3"):
+        operator.resume_finished(task_context(), event)
+    assert "could not be deleted: cannot delete sparkapplications.sparkoperator.k8s.io" in said.text
+
+
+def test_a_long_log_is_cut_with_a_note(run, connection, namespace):
+    operator, event, said = run()
+    driver.copy_log(connection, namespace, event["driver_pod"], operator.log, limit=100)
+    assert said.lines[-1] == f"[driver] … cut after 100 bytes; the whole log is in pod {event['driver_pod']}"
+    assert sum(len(line.removeprefix("[driver] ")) for line in said.lines[1:-1]) <= 100
+
+
+def test_a_log_that_cannot_be_read_is_said(connection, namespace, ref, listen):
+    operator = task(ref, namespace)
+    said = listen(operator)
+    driver.copy_log(connection, namespace, "gone-driver", operator.log)
+    assert said.text.startswith("The log of driver pod gone-driver cannot be read: 404")
+    assert driver.describe_end(connection, namespace, "gone-driver") == ""
