@@ -26,7 +26,8 @@ NAMESPACES = {
     "way": AMPLE,
     "small": ONE,
     **dict.fromkeys(("fail-queued", "fail-running", "clear-queued", "clear-running"), ONE),
-    **dict.fromkeys(("pausing", "order", "crowd", "given-back"), ONE),
+    **dict.fromkeys(("pausing", "order", "crowd"), ONE),
+    "given-back": {**ONE, "requests.cpu": "6"},
     **dict.fromkeys(("arbiter-dies", "scheduler-dies", "triggerer-dies"), TWO),
 }
 #: Reconciling often makes the tests quick; the rest is what a person gets.
