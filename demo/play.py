@@ -6,11 +6,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from rich.console import Console
 
 from airflow_priority_spark.scheduling.jobs import WAITING
+from airflow_priority_spark.scheduling.resources import format_amount, is_cpu
 from demo.places import Place
 from demo.plan import FIRST
 from demo.rest import ENDED
@@ -55,7 +57,8 @@ class Play:
         self.console.print(summary_table(viewer.last.jobs, viewer.blocked_by))
         self.console.print(f"\nMost that pods requested at a time, in {witness.samples} looks:")
         for (namespace, key), (peak, hard) in witness.peaks.items():
-            self.console.print(f"  {namespace} {key}: {peak} of {hard}", highlight=False)
+            text = f"  {namespace} {key}: {_amount(key, peak)} of {_amount(key, hard)}"
+            self.console.print(text, highlight=False)
         for difference in verdict.differences:
             self.console.print(difference, style="red", markup=False, soft_wrap=True)
         self.console.print(f"Took {duration(time.monotonic() - began)}.")
@@ -106,6 +109,11 @@ class Play:
         )
         tasks = {".".join(task): state for task, state in self._task_states().items() if state != "success"}
         return f"not ended after {self.place.patience:g} s; tasks {tasks}; jobs {'; '.join(jobs) or 'none'}"
+
+
+def _amount(key: str, amount: Decimal) -> str:
+    """Say an amount of the Kubernetes API, which counts CPUs, with its unit."""
+    return format_amount(key, int(amount * 1000 if is_cpu(key) else amount))
 
 
 def _watch(viewer: Viewer, screen: Screen, seconds: float, done: Callable[[], bool]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from rich.markup import escape
 from rich.table import Table
@@ -16,6 +16,8 @@ from demo.plan import REJECTED
 from demo.table import duration
 
 Task = tuple[str, str]
+#: Whoever waited longer without being blocked itself was behind somebody.
+LONG: Final = 3.0
 
 
 class Measured(Protocol):
@@ -113,7 +115,7 @@ def summary_table(jobs: Sequence[JobSummary], blocked_by: Mapping[str, set[str]]
             escape(job.task.task_id),
             f"{job.namespace}/{job.pool}",
             duration(job.wait_seconds),
-            ", ".join(sorted(blocked_by.get(job.id, ()))),
+            ", ".join(sorted(blocked_by.get(job.id, ()))) or ("its turn" if job.wait_seconds > LONG else ""),
             _ran(job),
             _result(job),
         )

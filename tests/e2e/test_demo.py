@@ -154,9 +154,11 @@ def command(home: Path, *arguments: str):
     return json.loads(done.stdout)
 
 
-def test_an_interrupted_demo_leaves_no_process_and_no_file(demo):
+@pytest.mark.parametrize("moment", ["its files and logs", r"running .* the driver of"])
+def test_an_interrupted_demo_leaves_no_process_and_no_file(demo, moment):
     running = demo()
     directory = running.directory()
+    running.says(moment)
     running.process.send_signal(signal.SIGINT)
     assert running.ends(60) == 130
     assert "everything that was started has ended" in running.text
