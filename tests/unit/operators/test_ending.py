@@ -115,6 +115,14 @@ def test_without_a_job_a_refusal_for_a_quota_is_a_failure(run, kubernetes, names
         operator.resume_finished(task_context(), {**event, "job_id": ""})
 
 
+def test_a_legacy_task_has_no_queue_to_return_to(run, kubernetes, namespace):
+    kubernetes.set_quota(namespace, {"requests.cpu": "500m"})
+    operator, event, _ = run("failed")
+    operator.deployment_flow = "legacy"
+    with pytest.raises(AirflowException, match=r"ended as FAILED; .*exceeded quota"):
+        operator.resume_finished(task_context(), event)
+
+
 def test_a_clean_up_that_fails_does_not_hide_how_the_job_ended(run, cluster, namespace, listen):
     _, event, _ = run("failed", spec=spark_application("pi", exit_code=3))
     ref = ConnectionRef(None, config_file=str(cluster.kubeconfig_of(DENIED)))

@@ -15,6 +15,7 @@ from airflow.sdk.execution_time.task_runner import _defer_task
 from airflow_priority_spark.operators.spark_kubernetes import PrioritySparkKubernetesOperator
 from airflow_priority_spark.spark.request import AdmissionRequest, demand_from_json
 from airflow_priority_spark.triggers.admission import CLASSPATH
+from airflow_priority_spark.triggers.spark_application import SparkApplicationTrigger
 from tests.unit.operators.tasks import deferral, task
 from tests.unit.spark_cluster import names, spark_application, task_context
 
@@ -35,6 +36,15 @@ def test_a_task_asks_for_its_place_before_anything_exists_in_the_cluster(ref, na
     assert defer.timeout is None
     assert demand_from_json(defer.kwargs["demand"]) == request.demand
     assert names(kubernetes, namespace) == []
+
+
+def test_while_no_arbiter_is_meant_to_run_a_task_goes_straight_to_the_cluster(
+    ref, namespace, kubernetes, monkeypatch
+):
+    monkeypatch.setenv("AIRFLOW__PRIORITY_SPARK__ARBITER", "off")
+    defer = deferral(task(ref, namespace).execute, task_context())
+    assert isinstance(defer.trigger, SparkApplicationTrigger)
+    assert names(kubernetes, namespace) == [defer.trigger.name]
 
 
 def test_the_trigger_row_holds_plain_json_and_no_secret(ref, namespace):
