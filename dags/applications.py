@@ -16,10 +16,11 @@ PREFIX = os.environ.get("PRIORITY_SPARK_EXAMPLES_PREFIX", "")
 TEAM_A, TEAM_B = f"{PREFIX}team-a", f"{PREFIX}team-b"
 
 _OURS = "local:///opt/spark/dags/spark"
-_SPARKS = "local:///opt/spark/examples/src/main/python"
+_SPARKS = "/opt/spark/examples/src/main/python"
+#: What comes nearest to each of our programs, with its arguments.
 _BUNDLED = {
-    "word_count": ("wordcount.py", f"{_SPARKS}/wordcount.py".removeprefix("local://")),
-    "join_aggregate": ("transitive_closure.py", "2"),
+    "word_count": ("wordcount.py", f"{_SPARKS}/wordcount.py"),
+    "join_aggregate": ("pagerank.py", "/opt/spark/data/mllib/pagerank_data.txt", "3"),
     "monte_carlo_pi": ("pi.py", "20"),
 }
 
@@ -36,7 +37,7 @@ def application(
     file, given = f"{_OURS}/{program}.py", list(arguments)
     if os.environ.get("PRIORITY_SPARK_EXAMPLES") == "bundled":
         name, *given = _BUNDLED[program]
-        file = f"{_SPARKS}/{name}"
+        file = f"local://{_SPARKS}/{name}"
     spark = {
         "apiVersion": "sparkoperator.k8s.io/v1beta2",
         "kind": "SparkApplication",

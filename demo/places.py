@@ -81,7 +81,7 @@ def real_place(kubeconfig: Path) -> Iterator[Place]:
 
     :raises UnsuitableCluster: when it does not answer, has no Spark operator, or does not let us in.
     """
-    prefix = f"priority-spark-demo-{secrets.token_hex(3)}-"
+    prefix = f"demo-{secrets.token_hex(3)}-"
     api = _connect(kubeconfig)
     namespaces = tuple(f"{prefix}{name}" for name in QUOTAS)
     try:
@@ -142,7 +142,7 @@ def _make_namespace(api: client.ApiClient, name: str, hard: Mapping[str, str]) -
     core = client.CoreV1Api(api)
     labels = {"app.kubernetes.io/part-of": "priority-spark-demo"}
     core.create_namespace({"metadata": {"name": name, "labels": labels}})
-    core.create_namespaced_resource_quota(name, {"metadata": {"name": "demo"}, "spec": {"hard": dict(hard)}})
+    core.create_namespaced_resource_quota(name, {"metadata": {"name": name}, "spec": {"hard": dict(hard)}})
     core.create_namespaced_service_account(name, {"metadata": {"name": SERVICE_ACCOUNT}})
     rbac = client.RbacAuthorizationV1Api(api)
     rbac.create_namespaced_role(name, {"metadata": {"name": SERVICE_ACCOUNT}, "rules": _DRIVER_RULES})

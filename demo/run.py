@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = INTERRUPTED
     except _FAULTS as fault:
         console.print(f"The demo could not go on: {fault}", markup=False, style="red", soft_wrap=True)
-    if code == 1:
+    if code == 1 and any(directory.iterdir()):
         console.print(f"Logs: {directory}", soft_wrap=True)
     else:
         shutil.rmtree(directory, ignore_errors=True)

@@ -6,13 +6,27 @@ from __future__ import annotations
 import pytest
 from kubernetes import client, config
 
+from airflow_priority_spark.embedded import spark_submit
 from airflow_priority_spark.embedded.access import Denial
 from airflow_priority_spark.embedded.process import EmbeddedCluster
-from demo.places import UnsuitableCluster, real_place
+from demo.places import UnsuitableCluster, embedded_place, real_place
 from demo.plan import QUOTAS
 from tests.e2e.work import until
 
 pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture
+def without_java(monkeypatch, tmp_path):
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "no-java-here"))
+    spark_submit.java_version.cache_clear()
+    yield
+    spark_submit.java_version.cache_clear()
+
+
+def test_without_java_the_demo_says_that_run_times_are_simulated(without_java, tmp_path):
+    with embedded_place(tmp_path) as place:
+        assert "run times are SIMULATED, for no Java found" in place.describe
 
 
 @pytest.fixture(scope="module")
