@@ -14,7 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from airflow.jobs.base_job_runner import BaseJobRunner
 from airflow.jobs.job import Job, perform_heartbeat, run_job
@@ -135,16 +135,23 @@ def _start_metrics() -> None:
 def _stop_on_signals(stop: threading.Event) -> None:
     """Set ``stop`` at SIGTERM or SIGINT, and leave anyway when the loop does not end in time.
 
-    The handler runs in the main thread, perhaps in the middle of ``stop.wait``; setting the event
-    from there could wait for a lock that this very thread holds. So another thread does it.
+    Python runs a signal's handler in the main thread, and only between two of its instructions: while a
+    cycle waits inside the database driver, perhaps for a lock, nothing would happen. The interpreter's own
+    handler writes the signal's number to a pipe at once, so another thread reads it there.
     """
-
-    def on_signal(number: int, _frame: Any) -> None:
-        log.info("Arbiter received %s and ends", signal.Signals(number).name)
-        threading.Thread(target=_stop_or_leave, args=(stop,), name="stop", daemon=True).start()
-
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, on_signal)
+        signal.signal(number, lambda *_: None)
+    threading.Thread(target=_await_signal, args=(reader, stop), name="stop", daemon=True).start()
+
+
+def _await_signal(reader: int, stop: threading.Event) -> None:
+    while (number := os.read(reader, 1)[0]) not in (signal.SIGTERM, signal.SIGINT):
+        pass
+    log.info("Arbiter received %s and ends", signal.Signals(number).name)
+    _stop_or_leave(stop)
 
 
 def _stop_or_leave(stop: threading.Event) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -43,8 +44,8 @@ run(Stuck)
 def start(database: Database):
     started = []
 
-    def start(command: list[str]) -> subprocess.Popen:
-        started.append(subprocess.Popen(command, env=database.environment()))
+    def start(command: list[str], **variables: str) -> subprocess.Popen:
+        started.append(subprocess.Popen(command, env=database.environment(**variables)))
         return started[-1]
 
     yield start
@@ -103,6 +104,19 @@ def test_a_stuck_arbiter_ends_within_five_seconds_of_sigterm_too(database, start
     eventually(lambda: lives(database))
     arbiter.send_signal(signal.SIGTERM)
     assert arbiter.wait(5) == 1
+
+
+def test_a_loop_that_waits_inside_the_database_driver_is_left_as_well(database, start, tmp_path):
+    # The driver's own wait for SQLite's lock runs no instruction of Python's main thread.
+    holder = sqlite3.connect(tmp_path / "locked.db", isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    waiting = "sqlite3.connect(os.environ['LOCKED'], timeout=60).execute('BEGIN EXCLUSIVE')"
+    command = [*STUCK[:2], "import os, sqlite3" + STUCK[2].replace("time.sleep(1)", waiting)]
+    arbiter = start(command, LOCKED=str(tmp_path / "locked.db"))
+    eventually(lambda: lives(database))
+    arbiter.send_signal(signal.SIGTERM)
+    assert arbiter.wait(5) == 1
+    holder.close()
 
 
 def test_a_database_that_is_not_migrated_ends_it_with_the_command_to_run(empty_database):
