@@ -54,7 +54,7 @@ def test_the_task_log_tells_the_whole_way(runs):
         job.application_name,
         "RUNNING",
         "COMPLETED",
-        "Running Spark for a simulated 2 s",
+        "Running Spark for a simulated 5 s",
     ):
         assert said in log
 

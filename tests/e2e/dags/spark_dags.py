@@ -7,8 +7,9 @@ import datetime
 from pathlib import Path
 
 from airflow.sdk import DAG
-from airflow_priority_spark.operators.spark_kubernetes import PrioritySparkKubernetesOperator
 from applications import application
+
+from airflow_priority_spark.operators.spark_kubernetes import PrioritySparkKubernetesOperator
 
 LONG = "600s"
 RETRY = {"retries": 1, "retry_delay": datetime.timedelta(seconds=0)}
@@ -24,7 +25,7 @@ def spark_dag(dag_id, namespace, spec, *, tasks=("spark",), **options):
     return dag
 
 
-succeeds = spark_dag("succeeds", "way", application("2s"))
+succeeds = spark_dag("succeeds", "way", application("5s"))
 fails = spark_dag("fails", "way", application("1s", exit_code="3"))
 impossible = spark_dag("impossible", "small", application(executors=50), **RETRY)
 unknown_priority = spark_dag("unknown_priority", "way", application(), priority="urgentest")
