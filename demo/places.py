@@ -70,7 +70,7 @@ def embedded_place(directory: Path) -> Iterator[Place]:
             namespaces=tuple(QUOTAS),
             describe=f"embedded cluster at {cluster.url}; {programs}",
             is_own=True,
-            patience=360.0,
+            patience=600.0,
             config={"priority_spark.nodes": "fixed"},
         )
 
