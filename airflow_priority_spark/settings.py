@@ -136,7 +136,6 @@ class Settings:
         "A cluster whose watches are out of step for this long admits nothing until they recover.",
         minimum=1,
     )
-    retention_seconds: float = _option(2_592_000.0, "How long ended jobs are kept.", minimum=60)
 
 
 def load(source: _Source | None = None) -> Settings:
