@@ -164,7 +164,8 @@ def _admission_reason(job: Job, adopted: bool, now: datetime.datetime) -> str:
         return "takes up the application of its lost attempt"
     if job.flow == "observe":
         return "admitted at once: deployment flow observe"
-    return f"admitted after {waited:.0f} s (admission {job.admission})"
+    waited_for = f"; it waited for {job.verdict['sentence']}" if job.verdict else ""
+    return f"admitted after {waited:.0f} s (admission {job.admission}){waited_for}"
 
 
 def _fail_impossible(

@@ -146,10 +146,11 @@ def _create(
 ) -> None:
     held = deferral.paused or queue.draining
     why = "the DAG is paused" if deferral.paused else "the queue drains: what is new is held"
+    position = jobs.place(session, queue.id, request.priority, deferral.created, deferral.trigger_id)
     jobs.create_job(
         session,
         JobState.HELD if held else JobState.QUEUED,
-        why if held else f"waits in {request.namespace}/{request.priority}",
+        why if held else f"waits in {request.namespace}/{request.priority} at position {position}",
         context.actor,
         ineligible=("paused" if deferral.paused else "held") if held else None,
         ineligible_detail=why if held else "",

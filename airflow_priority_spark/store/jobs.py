@@ -235,6 +235,16 @@ def promised(session: Session) -> Sequence[tuple[Delivery, Job]]:
     return [(delivery, job) for delivery, job in rows]
 
 
+def place(session: Session, queue_id: int, pool: str, at: datetime.datetime, number: int) -> int:
+    """Return the place that a position has among a pool's waiting jobs: 1 is the head.
+
+    :param at, number: ``position_at`` and ``position_id`` of the job.
+    """
+    before = or_(Job.position_at < at, and_(Job.position_at == at, Job.position_id < number))
+    where = (Job.state == JobState.QUEUED.value, Job.queue_id == queue_id, Job.pool == pool, before)
+    return (session.scalar(select(func.count()).select_from(Job).where(*where)) or 0) + 1
+
+
 def count_waiting(session: Session) -> int:
     """Return how many jobs wait in our tables instead of in Airflow's triggerer."""
     waiting = [JobState.QUEUED.value, JobState.HELD.value]

@@ -46,6 +46,9 @@ def test_a_task_cleared_while_it_waits_waits_again_as_another_job(runs, witness)
     witness.make_room("clear-queued")
     assert run.ended() == "success"
     run.job_becomes(second.id, JobState.SUCCEEDED)
+    log = run.log(attempt=second.try_number)
+    assert "waits in clear-queued/normal at position 1" in log
+    assert "it waited for cpu: needs 2 CPU, 0 CPU free of quota" in log
     (app,) = run.applications()
     assert app.job == second.id
 

@@ -54,7 +54,7 @@ def test_a_job_that_fits_is_admitted_with_a_grant_and_resumed_in_its_mirrored_po
     assert event.instance_id == world.loop.context.instance_id
     assert event.valid_until == pytest.approx(world.now.timestamp() + 300)
     assert [line.split("Z ")[1] for line in event.history] == [
-        "queued: waits in team-a/high",
+        "queued: waits in team-a/high at position 1",
         "admitted: admitted after 1 s (admission 1)",
     ]
 
