@@ -43,7 +43,7 @@ def waits_in_log(site: AirflowSite, *words: str) -> str:
         lines = site.log_file("arbiter").read_text().splitlines()
         return next((line for line in lines if all(word in line for word in words)), None)
 
-    return until(line, lambda: site.log_end("arbiter"), timeout=40)
+    return until(line, lambda: site.log_end("arbiter"), timeout=120)
 
 
 def status_says(site: AirflowSite, *words: str) -> str:
@@ -53,13 +53,13 @@ def status_says(site: AirflowSite, *words: str) -> str:
         found = site.airflow("priority-spark", "status", "-o", "json")
         return found.stdout if all(word in found.stdout for word in words) else None
 
-    return until(text, lambda: site.airflow("priority-spark", "status").stdout, timeout=40)
+    return until(text, lambda: site.airflow("priority-spark", "status").stdout, timeout=120)
 
 
 def test_without_tables_the_arbiter_says_which_command_to_run(tmp_path):
     site = AirflowSite(tmp_path / "airflow", dags=DAGS, kubeconfig=tmp_path / "none")
     with site:
-        done = site.airflow("priority-spark", "arbiter", timeout=60)
+        done = site.airflow("priority-spark", "arbiter", timeout=180)
     assert done.returncode == 1
     assert "the tables of Priority Spark are missing" in done.stderr
     assert "run: airflow db migrate" in done.stderr
