@@ -15,7 +15,7 @@ STAMP := $(VENV)/.installed-$(shell { cat pyproject.toml; $(PYTHON) --version 2>
 PYTEST := $(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 .PHONY: help setup system demo test lint format types contract test-unit test-property test-store \
-	test-cluster test-e2e soak clean
+	test-cluster test-e2e test-long soak clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -33,8 +33,8 @@ system: ## Install system packages the tests use, where that is allowed
 demo: setup ## Run real Spark jobs through real queues (KEEP=1, KUBECONFIG=…)
 	$(BIN)/python demo/run.py $(if $(KEEP),--keep) $(if $(filter command line,$(origin KUBECONFIG)),--kubeconfig "$(KUBECONFIG)")
 
-test: setup system lint types contract ## Everything CI runs, but the soak
-	$(PYTEST) tests -m "not soak"
+test: setup system lint types contract ## Everything CI runs
+	$(PYTEST) tests -m "not soak and not long"
 
 lint: setup ## ruff: rules and format
 	$(BIN)/ruff check .
@@ -62,8 +62,11 @@ test-store: setup system ## Tables and migrations on SQLite and PostgreSQL
 test-cluster: setup ## Watches and applications through the real Kubernetes clients
 	$(PYTEST) tests/cluster
 
-test-e2e: setup system ## Real Airflow processes
-	$(PYTEST) tests/e2e -m "not soak"
+test-e2e: setup system ## Real Airflow processes, one test per path
+	$(PYTEST) tests/e2e -m "not soak and not long"
+
+test-long: setup system ## Real Airflow processes that are killed, crowded, and the whole demo
+	$(PYTEST) tests/e2e -m long
 
 soak: setup system ## Minutes of interleaved parking and deferring
 	$(PYTEST) tests -m soak

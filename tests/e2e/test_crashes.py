@@ -17,7 +17,7 @@ from tests.e2e.applications import Witness
 from tests.e2e.conftest import make_site, start_cluster
 from tests.e2e.work import Run, until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,6 @@ def test_sigterm_ends_the_arbiter_within_five_seconds_and_another_one_follows(si
 
 
 def restart_scheduler_with_arbiter(site, value: str) -> None:
-    site.kill("scheduler", signal.SIGTERM)
     site.variables["AIRFLOW__PRIORITY_SPARK__ARBITER"] = value
     site.restart("scheduler")
 

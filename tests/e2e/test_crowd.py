@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from tests.e2e.work import until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(420)]
 
 CROWD = 200
 

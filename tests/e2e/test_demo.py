@@ -24,7 +24,7 @@ from demo.plan import QUOTAS, ROOT
 from demo.view import read_view
 from tests.e2e.work import until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(600)]
 
 
 class RunningDemo:
