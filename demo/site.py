@@ -210,7 +210,7 @@ class AirflowSite:
         self._end([self._processes[name]])
         self.start(name)
 
-    def wait_healthy(self, timeout: float = 120.0) -> None:
+    def wait_healthy(self, timeout: float = 240.0) -> None:
         """Return when every component that was started says it is healthy.
 
         :raises SiteError: when one has ended, or after ``timeout`` seconds.
