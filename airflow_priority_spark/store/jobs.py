@@ -69,7 +69,7 @@ def move(
     if state is not JobState.HELD:
         job.ineligible, job.ineligible_detail = None, ""
     if is_terminal(state):
-        job.ended_at = now
+        job.ended_at, job.parked = now, False
     session.flush()
     _event(session, job, current, state, reason, actor, now)
 
@@ -218,7 +218,8 @@ def waiting_batch(session: Session, limit: int) -> Sequence[Job]:
 
 
 def promise(session: Session, job: Job, event: dict[str, Any], now: datetime.datetime) -> None:
-    """Note the event that the job's parked task is to be resumed with."""
+    """Note the event that the job's task, which stays parked until then, is to be resumed with."""
+    job.parked = True
     row = session.get(Delivery, job.id) or Delivery(job_id=job.id)
     row.event, row.decided_at = event, now
     session.add(row)

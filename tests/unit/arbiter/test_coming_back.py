@@ -89,7 +89,7 @@ def test_a_waiting_task_that_a_person_moved_is_cancelled_and_starts_nothing(worl
     world.end("first")
     world.cycle(2)
     job = world.job("second")
-    assert job.state == "cancelled"
+    assert (job.state, job.parked) == ("cancelled", False)
     assert job.reason == f"the task was set to {state.value if state else 'no state'} while it waited"
     assert "second" not in world.admitted()
 

@@ -40,7 +40,7 @@ def test_waiting_tasks_go_on_as_legacy_with_unchecked_grants(world):
 def test_waiting_tasks_can_be_failed_instead(world):
     names = waiting(world)
     unpark(world.database.session, action="fail", actor="alice")
-    assert {world.job(name).state for name in names} == {"cancelled"}
+    assert {(world.job(name).state, world.job(name).parked) for name in names} == {("cancelled", False)}
     assert event_of(world.task(names[0])).outcome == "cancelled"
 
 
