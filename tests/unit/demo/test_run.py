@@ -7,6 +7,7 @@ import io
 import os
 import signal
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,9 +28,25 @@ class Site:
     api: Api
 
 
-def test_what_is_kept_says_where_it_is_and_how_it_ends(tmp_path):
+@pytest.fixture
+def interruptible():
+    """Hear Ctrl-C also where the tests run in the background, whose shell makes them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def interrupt_when_said(console: Console, words: str) -> None:
+    """Press Ctrl-C a moment after the words were printed."""
+    while words not in console.file.getvalue():
+        time.sleep(0.02)
+    time.sleep(0.3)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_what_is_kept_says_where_it_is_and_how_it_ends(tmp_path, interruptible):
     console = Console(file=io.StringIO(), width=130)
-    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    threading.Thread(target=interrupt_when_said, args=(console, "Stop with Ctrl-C"), daemon=True).start()
     run._keep(console, Site(tmp_path / "environment.sh", Api()))
     said = console.file.getvalue()
     assert "Airflow's UI: http://127.0.0.1:1234" in said

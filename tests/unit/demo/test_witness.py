@@ -68,7 +68,11 @@ def test_an_init_container_counts_only_where_it_is_larger_than_all_containers_to
         (a_pod(phase="Pending"), True),
         (a_pod(phase="Succeeded"), False),
         (a_pod(phase="Failed"), False),
-        (a_pod(deletion_timestamp=datetime.now(UTC), deletion_grace_period_seconds=30), True),
+        # The table is made when tests are collected, which may be long before this one runs.
+        (
+            a_pod(deletion_timestamp=datetime.now(UTC) + timedelta(days=1), deletion_grace_period_seconds=30),
+            True,
+        ),
         (
             a_pod(
                 deletion_timestamp=datetime.now(UTC) - timedelta(seconds=40), deletion_grace_period_seconds=30
