@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from airflow_priority_spark.embedded.errors import ApiError
 from airflow_priority_spark.embedded.kinds import EVENTS, NAMESPACES, Kind
-from airflow_priority_spark.embedded.objects import Object, generated_name, micro_timestamp, timestamp
+from airflow_priority_spark.embedded.objects import Object, event_about
 from airflow_priority_spark.embedded.selectors import compile_selectors
 from airflow_priority_spark.embedded.verbs import Deletion, Verbs
 
@@ -99,34 +99,11 @@ class LocalClient:
         self, about: Object, severity: str, reason: str, message: str, component: str
     ) -> None:
         """Write an Event about an object; severity is ``Normal`` or ``Warning``."""
-        metadata = about["metadata"]
-        namespace = metadata.get("namespace", "default")
+        body = event_about(about, severity, reason, message, component)
+        namespace = body["metadata"]["namespace"]
         place = self._verbs.store.get(NAMESPACES, "", namespace)
-        if place is None or "deletionTimestamp" in place.data["metadata"]:
-            return
-        now = timestamp()
-        body = {
-            "metadata": {"name": generated_name(f"{metadata['name']}."[:58])},
-            "involvedObject": {
-                "apiVersion": about["apiVersion"],
-                "kind": about["kind"],
-                "name": metadata["name"],
-                "namespace": metadata.get("namespace", ""),
-                "uid": metadata["uid"],
-                "resourceVersion": metadata["resourceVersion"],
-            },
-            "type": severity,
-            "reason": reason,
-            "message": message,
-            "count": 1,
-            "firstTimestamp": now,
-            "lastTimestamp": now,
-            "eventTime": micro_timestamp(),
-            "source": {"component": component},
-            "reportingComponent": component,
-            "reportingInstance": f"{component}-embedded",
-        }
-        self._verbs.create(EVENTS, namespace, body)
+        if place is not None and "deletionTimestamp" not in place.data["metadata"]:
+            self._verbs.create(EVENTS, namespace, body)
 
     def listen(self, kind: Kind, listener: Listener) -> None:
         """Hear of every change of a kind from now on."""

@@ -70,3 +70,33 @@ def owner_reference(owner: Object, *, controller: bool = True) -> dict[str, Any]
         "controller": controller,
         "blockOwnerDeletion": True,
     }
+
+
+def event_about(about: Object, severity: str, reason: str, message: str, component: str) -> dict[str, Any]:
+    """Return an Event as client-go's recorder writes it; severity is ``Normal`` or ``Warning``."""
+    metadata = about["metadata"]
+    now = timestamp()
+    return {
+        "metadata": {
+            "name": generated_name(f"{metadata['name']}."[:58]),
+            "namespace": metadata.get("namespace", "default"),
+        },
+        "involvedObject": {
+            "apiVersion": about["apiVersion"],
+            "kind": about["kind"],
+            "name": metadata["name"],
+            "namespace": metadata.get("namespace", ""),
+            "uid": metadata["uid"],
+            "resourceVersion": metadata["resourceVersion"],
+        },
+        "type": severity,
+        "reason": reason,
+        "message": message,
+        "count": 1,
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "eventTime": None,
+        "source": {"component": component},
+        "reportingComponent": component,
+        "reportingInstance": f"{component}-embedded",
+    }
