@@ -37,3 +37,9 @@ def stop(args: Namespace) -> None:
 def status(args: Namespace) -> None:
     """Show what an embedded cluster holds."""
     _commands().status(args)
+
+
+@in_one_line
+def controllers(args: Namespace) -> None:
+    """Run the Spark and pod controllers against another API server."""
+    _commands().controllers(args)

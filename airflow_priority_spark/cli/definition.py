@@ -22,6 +22,7 @@ from airflow.cli.cli_config import (
 )
 
 from airflow_priority_spark.embedded.command_arguments import (
+    CONTROLLERS_ARGUMENTS,
     START_ARGUMENTS,
     STATUS_ARGUMENTS,
     STOP_ARGUMENTS,
@@ -102,6 +103,12 @@ CLUSTER_COMMANDS: Final = (
         help="Show nodes, quotas, applications and pods of an embedded cluster",
         func=lazy_load_command(f"{_COMMANDS}.cluster.status"),
         args=_arguments(STATUS_ARGUMENTS),
+    ),
+    ActionCommand(
+        name="controllers",
+        help="Run Spark applications on a bare control plane, with nodes of this process",
+        func=lazy_load_command(f"{_COMMANDS}.cluster.controllers"),
+        args=_arguments(CONTROLLERS_ARGUMENTS),
     ),
 )
 COMMANDS: Final = (

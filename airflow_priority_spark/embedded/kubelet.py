@@ -8,7 +8,7 @@ a pause container. Images are not pulled: what a container would do is decided b
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from typing import Any, Protocol
 
 from airflow_priority_spark.embedded.client import ClusterClient
@@ -27,12 +27,22 @@ class Programs(Protocol):
 
 
 class Kubelet:
-    """One kubelet for all nodes: a task per running program, none for a pause container."""
+    """One kubelet for many nodes: a task per running program, none for a pause container.
 
-    def __init__(self, client: ClusterClient, programs: Programs, logs: LogBook) -> None:
+    :param nodes: the only nodes it serves; ``None`` for all of the cluster.
+    """
+
+    def __init__(
+        self,
+        client: ClusterClient,
+        programs: Programs,
+        logs: LogBook,
+        nodes: Collection[str] | None = None,
+    ) -> None:
         self._client = client
         self._programs = programs
         self._logs = logs
+        self._nodes = nodes
         self._known: set[str] = set()
         self._stopping: set[str] = set()
         self._running: dict[str, asyncio.Task[int]] = {}
@@ -41,14 +51,16 @@ class Kubelet:
         client.listen(PODS, self._on_pod)
 
     def _on_pod(self, change: str, pod: Object, _: Object | None) -> None:
-        uid = pod["metadata"]["uid"]
+        uid, node = pod["metadata"]["uid"], pod["spec"].get("nodeName")
+        if self._nodes is not None and node not in self._nodes:
+            return
         if change == "DELETED":
             self._forget(uid)
         elif is_terminating(pod):
             if uid not in self._stopping:
                 self._stopping.add(uid)
                 self._spawn(self._stop(pod))
-        elif pod["spec"].get("nodeName") and uid not in self._known and not is_finished(pod):
+        elif node and uid not in self._known and not is_finished(pod):
             self._known.add(uid)
             self._spawn(self._start(pod))
 

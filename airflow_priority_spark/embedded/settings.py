@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from airflow_priority_spark.embedded import durations, spark_submit
+from airflow_priority_spark.embedded import option_values
 from airflow_priority_spark.embedded.access import Denial
 from airflow_priority_spark.embedded.command_arguments import CLUSTER_ARGUMENTS
 from airflow_priority_spark.embedded.specs import (
@@ -21,8 +21,6 @@ from airflow_priority_spark.embedded.specs import (
 )
 from airflow_priority_spark.embedded.store import DEFAULT_WINDOW
 from airflow_priority_spark.errors import InvalidInput
-
-RUNTIMES = ("auto", "spark", "simulated")
 
 
 @dataclass(frozen=True)
@@ -55,33 +53,26 @@ class ClusterSettings:
     @property
     def real_drivers(self) -> bool:
         """Whether drivers run as ``spark-submit``; raises ``InvalidInput`` when asked for and impossible."""
-        if self.runtime == "simulated":
-            return False
-        obstacle = spark_submit.obstacle()
-        if obstacle and self.runtime == "spark":
-            raise InvalidInput("--runtime", self.runtime, f"simulated on this machine: {obstacle}")
-        return obstacle is None
+        return option_values.real_drivers(self.runtime)
 
     @classmethod
     def from_arguments(cls, args: argparse.Namespace) -> ClusterSettings:
         """Read parsed arguments; raises ``InvalidInput`` naming the flag, the value and what is allowed."""
-        if args.runtime not in RUNTIMES:
-            raise InvalidInput("--runtime", args.runtime, ", ".join(RUNTIMES))
         nodes = [NodeSpec.parse(text) for text in args.node or ()] or DEFAULT_NODES
         names = [node.name for node in nodes]
         if repeated := next((name for name in names if names.count(name) > 1), None):
             raise InvalidInput("--node", repeated, "each node name once")
         return cls(
             directory=Path(args.directory).expanduser().resolve(),
-            port=_number("--port", args.port, 0, 65535),
+            port=option_values.number("--port", args.port, 0, 65535),
             nodes=nodes,
             namespaces=dict(parse_namespace(text) for text in args.namespace or ()),
-            runtime=args.runtime,
-            simulated_seconds=_duration("--simulated-runtime", args.simulated_runtime),
-            driver_start_seconds=_duration("--driver-start", args.driver_start),
-            app_root=_directory("--app-root", args.app_root),
+            runtime=option_values.runtime(args.runtime),
+            simulated_seconds=option_values.duration("--simulated-runtime", args.simulated_runtime),
+            driver_start_seconds=option_values.duration("--driver-start", args.driver_start),
+            app_root=option_values.directory("--app-root", args.app_root),
             with_crd=not args.without_crd,
-            window=_number("--watch-window", args.watch_window, 1, 10**9),
+            window=option_values.number("--watch-window", args.watch_window, 1, 10**9),
             denials=[parse_denial(text) for text in args.deny or ()],
         )
 
@@ -105,25 +96,3 @@ def parser() -> argparse.ArgumentParser:
     for flags, keywords in CLUSTER_ARGUMENTS:
         found.add_argument(*flags, **keywords)
     return found
-
-
-def _number(flag: str, text: str, least: int, most: int) -> int:
-    if not str(text).isdigit() or not least <= int(text) <= most:
-        raise InvalidInput(flag, text, f"a whole number from {least} to {most}")
-    return int(text)
-
-
-def _duration(flag: str, text: str) -> float:
-    try:
-        return durations.seconds(text)
-    except ValueError:
-        raise InvalidInput(flag, text, durations.ALLOWED) from None
-
-
-def _directory(flag: str, text: str | None) -> Path | None:
-    if not text:
-        return None
-    path = Path(text).expanduser().resolve()
-    if not path.is_dir():
-        raise InvalidInput(flag, text, "an existing directory")
-    return path

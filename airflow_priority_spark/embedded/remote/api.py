@@ -75,7 +75,9 @@ class RemoteApi:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise ApiError(0, "NoAnswer", f"{self.url} does not answer: {error!r}") from error
 
-    async def stream(self, path: str, query: Mapping[str, str], silence_seconds: float) -> aiohttp.StreamReader:
+    async def stream(
+        self, path: str, query: Mapping[str, str], silence_seconds: float
+    ) -> aiohttp.StreamReader:
         """Open a watch; returns its lines, which end with ``TimeoutError`` after so long a silence."""
         answer = await self._client.rest_client.pool_manager.request(
             "GET",

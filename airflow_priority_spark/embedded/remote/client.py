@@ -93,7 +93,9 @@ class RemoteClient:
         namespace = await self.get(NAMESPACES, "", name)
         if namespace is not None:
             body = {**namespace, "spec": {"finalizers": []}}
-            await _quietly(self._api.request("PUT", path_of(NAMESPACES, name=name, subresource="finalize"), body))
+            await _quietly(
+                self._api.request("PUT", path_of(NAMESPACES, name=name, subresource="finalize"), body)
+            )
 
     async def record_event(
         self, about: Object, severity: str, reason: str, message: str, component: str
