@@ -81,6 +81,7 @@ def test_finished_pods_leave_the_quota_but_not_the_object_count(kubernetes, name
     )
 
 
+@pytest.mark.embedded_only("the controller manager notices at its next count, up to five minutes later")
 def test_a_terminating_pod_counts_until_its_grace_is_over(kubernetes, namespace):
     kubernetes.set_quota(namespace, {"pods": "1"})
     kubernetes.core.create_namespaced_pod(namespace, pod("held", nodeName="a-lost-node"))

@@ -6,7 +6,7 @@ import pytest
 from airflow_priority_spark.embedded.specs import NodeSpec
 from tests.cluster.applications import Kubernetes, eventually, pod
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.embedded_only("it places pods on nodes of its own")]
 
 NODES = [
     NodeSpec("small", cpu="2", memory="4Gi"),

@@ -82,6 +82,7 @@ def test_other_namespaces_are_not_seen(kubernetes, namespace):
     assert [line["object"]["metadata"]["name"] for line in lines] == ["mine-too"]
 
 
+@pytest.mark.embedded_only("others send bookmarks when they like")
 def test_a_watch_ends_in_time_with_a_bookmark_when_asked_for(kubernetes, namespace):
     seen = note(kubernetes, namespace, "a")
     note(kubernetes, "default", "elsewhere")
