@@ -80,7 +80,7 @@ def foreign_controllers(tmp_path_factory):
         yield
         return
     log = tmp_path_factory.mktemp("controllers") / "controllers.log"
-    with ControllersProcess.start(FOREIGN, log, simulated_seconds=0.2):
+    with ControllersProcess.start(FOREIGN, log, simulated_seconds=0.2, driver_start_seconds=3):
         yield
 
 
