@@ -14,7 +14,8 @@ from pathlib import Path
 from types import TracebackType
 
 from airflow_priority_spark.embedded.access import ADMIN, Denial
-from airflow_priority_spark.embedded.serving import KUBECONFIG, LOG, STATE, WORK
+from airflow_priority_spark.embedded.fault_handle import Faults
+from airflow_priority_spark.embedded.serving import FAULTS_TOKEN, KUBECONFIG, LOG, STATE, WORK
 from airflow_priority_spark.embedded.settings import ClusterSettings
 from airflow_priority_spark.embedded.spark_submit import end_leftovers
 from airflow_priority_spark.embedded.specs import DEFAULT_NODES, NodeSpec, Quota
@@ -42,6 +43,7 @@ class EmbeddedCluster:
         self.real_drivers: bool = state["real_drivers"]
         self.kubeconfig = directory / KUBECONFIG
         self.log = directory / LOG
+        self.faults = Faults(state["faults_url"], (directory / FAULTS_TOKEN).read_text())
         self._process = process
 
     @classmethod

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from email.utils import format_datetime
 from typing import Any
 
 from aiohttp import web
@@ -14,8 +15,10 @@ from airflow_priority_spark.embedded import errors
 from airflow_priority_spark.embedded.access import Access
 from airflow_priority_spark.embedded.discovery import documents
 from airflow_priority_spark.embedded.errors import ApiError
+from airflow_priority_spark.embedded.fault_gate import FaultGate
 from airflow_priority_spark.embedded.kinds import NAMESPACES, PODS, Kind
 from airflow_priority_spark.embedded.logbook import LogBook
+from airflow_priority_spark.embedded.objects import current_time
 from airflow_priority_spark.embedded.patches import json_patch, merge_patch, strategic_merge_patch
 from airflow_priority_spark.embedded.paths import Paths, Target
 from airflow_priority_spark.embedded.podlogs import find_log, log_lines
@@ -38,8 +41,11 @@ _log = logging.getLogger(__name__)
 class ApiServer:
     """One handler for every path, as the API server's own mux."""
 
-    def __init__(self, verbs: Verbs, kinds: Iterable[Kind], access: Access, logs: LogBook) -> None:
+    def __init__(
+        self, verbs: Verbs, kinds: Iterable[Kind], access: Access, logs: LogBook, faults: FaultGate
+    ) -> None:
         self._verbs = verbs
+        self._faults = faults
         self._access = access
         self._logs = logs
         self._paths = Paths(kinds)
@@ -56,6 +62,7 @@ class ApiServer:
         """Return the aiohttp application."""
         application = web.Application(client_max_size=MAX_BODY_BYTES)
         application.router.add_route("*", "/{path:.*}", self.handle)
+        application.on_response_prepare.append(_date)
         return application
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -63,7 +70,7 @@ class ApiServer:
         try:
             return await self._answer(request)
         except ApiError as error:
-            return web.json_response(error.status(), status=error.code)
+            return web.json_response(error.status(), status=error.code, headers=_retry_after(error))
         except web.HTTPException as error:
             return _json(ApiError(error.status, error.reason, error.reason).status(), error.status)
         except ConnectionError:
@@ -87,6 +94,7 @@ class ApiServer:
         if target is None:
             return web.Response(status=404, text="404 page not found\n")
         verb = _verb(request, target)
+        await self._faults.admit(_facts(verb, target, user))
         place = target.name if target.kind is NAMESPACES else target.namespace
         self._access.check(user, verb, target.kind, place, target.name, target.subresource)
         return await self._methods[request.method](request, target)
@@ -128,7 +136,11 @@ class ApiServer:
             bookmarks=_flag(request, "allowWatchBookmarks"),
             seconds=float(request.query.get("timeoutSeconds") or DEFAULT_SECONDS),
         )
-        return await _stream(request, watch(self._verbs.store, wanted), "application/json")
+        user = self._access.user(request.headers.get("Authorization"))
+        lines = self._faults.watched(
+            _facts("watch", target, user), watch(self._verbs.store, wanted), resumes=wanted.version != 0
+        )
+        return await _stream(request, lines, "application/json")
 
     async def _post(self, request: web.Request, target: Target) -> web.StreamResponse:
         body = await _body(request)
@@ -172,6 +184,10 @@ class ApiServer:
         return _json(_deleted(target, record))
 
 
+async def _date(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Date"] = format_datetime(current_time(), usegmt=True)
+
+
 def _verb(request: web.Request, target: Target) -> str:
     if request.method == "GET":
         return "get" if target.name else "watch" if _wants_watch(request) else "list"
@@ -180,6 +196,16 @@ def _verb(request: web.Request, target: Target) -> str:
     if request.method not in verbs:
         raise errors.method_not_allowed()
     return verbs[request.method]
+
+
+def _facts(verb: str, target: Target, user: str) -> dict[str, str]:
+    """Return what a fault may be narrowed to."""
+    return {"verb": verb, "resource": target.kind.plural, "namespace": target.namespace, "user": user}
+
+
+def _retry_after(error: ApiError) -> dict[str, str]:
+    seconds = error.details.get("retryAfterSeconds")
+    return {"Retry-After": str(seconds)} if seconds else {}
 
 
 def _require_object(target: Target) -> None:

@@ -10,12 +10,18 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from airflow_priority_spark.embedded import errors
 from airflow_priority_spark.embedded.kinds import NAMESPACES, PODS, RESOURCE_QUOTAS, SPARK_APPLICATIONS, Kind
-from airflow_priority_spark.embedded.objects import generated_name, is_finished, new_uid, timestamp
+from airflow_priority_spark.embedded.objects import (
+    current_time,
+    generated_name,
+    is_finished,
+    new_uid,
+    timestamp,
+)
 from airflow_priority_spark.embedded.preparation import check_name, prepare
 from airflow_priority_spark.embedded.quota import QuotaLedger
 from airflow_priority_spark.embedded.selectors import Predicate
@@ -179,7 +185,7 @@ class Verbs:
         metadata = record.data["metadata"]
         if metadata.get("deletionGracePeriodSeconds", grace + 1) <= grace:
             return record
-        until = timestamp(datetime.now(UTC) + timedelta(seconds=grace))
+        until = timestamp(current_time() + timedelta(seconds=grace))
         metadata = {**metadata, "deletionTimestamp": until, "deletionGracePeriodSeconds": grace}
         return self.store.put(PODS, {**record.data, "metadata": metadata})
 
