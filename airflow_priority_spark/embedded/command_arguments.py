@@ -93,6 +93,28 @@ STATUS_ARGUMENTS: list[Argument] = [
     _DIRECTORY,
     (("-o", "--output"), {"default": "table", "metavar": "{table,json,yaml}", "help": "output format"}),
 ]
+_OUTPUT: Argument = (
+    ("-o", "--output"),
+    {"default": "table", "metavar": "{table,json,yaml}", "help": "output format"},
+)
+FAULT_ADD_ARGUMENTS: list[Argument] = [
+    (("kind",), {"metavar": "KIND", "help": "one of those that `fault kinds` shows"}),
+    (
+        ("option",),
+        {
+            "nargs": "*",
+            "metavar": "KEY=VALUE",
+            "help": "its options, what it is narrowed to (e.g. resource=pods), for=30s or count=3",
+        },
+    ),
+    _DIRECTORY,
+]
+FAULT_KINDS_ARGUMENTS: list[Argument] = [_OUTPUT]
+FAULT_LIST_ARGUMENTS: list[Argument] = [_DIRECTORY, _OUTPUT]
+FAULT_CLEAR_ARGUMENTS: list[Argument] = [
+    (("fault",), {"nargs": "*", "metavar": "ID", "help": "which faults to end (default: all)"}),
+    _DIRECTORY,
+]
 CONTROLLERS_ARGUMENTS: list[Argument] = [
     (("--kubeconfig",), {"help": "of the API server to serve (default: KUBECONFIG of the environment)"}),
     (("--context",), {"help": "context of the kubeconfig (default: its current one)"}),
