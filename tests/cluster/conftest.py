@@ -1,52 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One suite for two kinds of clusters: embedded ones, and the one that ``TEST_KUBECONFIG`` leads to.
+"""One suite for two kinds of clusters: embedded ones, and any other (``tests.foreign``).
 
-A test that asks for ``kubernetes`` and ``namespace`` runs on either. One that asks for ``start_cluster`` or
-``embedded_cluster``, or carries the mark ``embedded_only``, needs what only the embedded cluster has; on
-another cluster it is deselected, and the report names it. On another cluster every namespace is new and goes
-at the end; with ``TEST_CONTROLLERS=1`` nodes, kubelet and operator come from
-``airflow priority-spark cluster controllers``, for a control plane that has none.
+A test that asks for ``kubernetes`` and ``namespace`` runs on either; one that asks for ``start_cluster`` or
+``embedded_cluster`` needs an embedded one. On another cluster every namespace is new and goes at the end.
 """
 
 from __future__ import annotations
 
 import itertools
-import os
 import uuid
 
 import pytest
 
 from airflow_priority_spark.embedded.process import EmbeddedCluster
-from airflow_priority_spark.embedded.remote.process import ControllersProcess
 from tests.cluster.applications import Kubernetes
-
-#: The cluster to test on; none for embedded ones.
-FOREIGN = os.environ.get("TEST_KUBECONFIG", "")
-EMBEDDED_FIXTURES = {"start_cluster", "embedded_cluster"}
-_deselected = []
-
-
-def pytest_collection_modifyitems(config, items):
-    if not FOREIGN:
-        return
-    here = [item for item in items if "tests/cluster/" in item.nodeid]
-    left = [item for item in here if _is_embedded_only(item)]
-    _deselected.extend(left)
-    config.hook.pytest_deselected(items=left)
-    items[:] = [item for item in items if item not in left]
-
-
-def _is_embedded_only(item):
-    return bool(item.get_closest_marker("embedded_only") or EMBEDDED_FIXTURES & set(item.fixturenames))
-
-
-def pytest_terminal_summary(terminalreporter):
-    if _deselected:
-        terminalreporter.section("only for the embedded cluster, not run here")
-        for item in _deselected:
-            mark = item.get_closest_marker("embedded_only")
-            why = mark.args[0] if mark else "it starts clusters with options"
-            terminalreporter.line(f"{item.nodeid}: {why}")
+from tests.foreign import FOREIGN
 
 
 @pytest.fixture(scope="module")
@@ -71,17 +39,6 @@ def start_cluster(tmp_path_factory):
 def embedded_cluster(start_cluster):
     """The module's cluster: three nodes, simulated drivers."""
     return start_cluster()
-
-
-@pytest.fixture(scope="session")
-def foreign_controllers(tmp_path_factory):
-    """Nodes, kubelet and operator for the foreign cluster, when asked for."""
-    if os.environ.get("TEST_CONTROLLERS") != "1":
-        yield
-        return
-    log = tmp_path_factory.mktemp("controllers") / "controllers.log"
-    with ControllersProcess.start(FOREIGN, log, simulated_seconds=0.2, driver_start_seconds=3):
-        yield
 
 
 @pytest.fixture(scope="module")
