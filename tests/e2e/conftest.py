@@ -53,7 +53,7 @@ def make_site(directory: Path, cluster: EmbeddedCluster, **config: str) -> Airfl
 class ForeignCluster:
     """The namespaces of the tests on another cluster; made and removed, never taken over."""
 
-    kubeconfig = FOREIGN
+    kubeconfig = Path(FOREIGN)
 
     def __enter__(self) -> ForeignCluster:
         core = client.CoreV1Api(config.new_client_from_config(FOREIGN))

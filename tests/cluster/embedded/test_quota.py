@@ -66,6 +66,7 @@ def test_a_quota_made_later_counts_what_exists_and_follows_its_spec(kubernetes, 
 
     kubernetes.core.patch_namespaced_resource_quota("quota", namespace, {"spec": {"hard": {"cpu": "500m"}}})
 
+    kubernetes.until_quota_is(namespace, {"cpu": "500m", "pods": "2"})
     status = kubernetes.core.read_namespaced_resource_quota("quota", namespace).status
     assert (status.hard, status.used) == ({"cpu": "500m", "pods": "2"}, {"cpu": "1", "pods": "1"})
     assert refusal(kubernetes.core.create_namespaced_pod, namespace, pod("late"))[0] == 403
