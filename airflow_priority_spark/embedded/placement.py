@@ -17,6 +17,7 @@ from airflow_priority_spark.embedded.objects import Object, labels_of
 from airflow_priority_spark.embedded.pods import Resources
 from airflow_priority_spark.embedded.quantities import NANO, ZERO, Quantity, parse_all
 
+MINIMUM_CHOICE = 100
 _REPELLING = ("NoSchedule", "NoExecute")
 
 
@@ -26,6 +27,8 @@ class Node:
 
     data: Object
     used: Resources = field(default_factory=dict)
+    _offered: Resources = field(default_factory=dict, repr=False)
+    _read_from: Object | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -34,9 +37,12 @@ class Node:
 
     @property
     def allocatable(self) -> Resources:
-        """What it offers to pods."""
-        status = self.data.get("status", {})
-        return parse_all(status.get("allocatable") or status.get("capacity"))
+        """What it offers to pods; read once for every version of the node."""
+        if self._read_from is not self.data:
+            status = self.data.get("status", {})
+            self._offered = parse_all(status.get("allocatable") or status.get("capacity"))
+            self._read_from = self.data
+        return self._offered
 
 
 def obstacles(node: Node, pod: Object, asked: Mapping[str, Quantity]) -> list[str]:
@@ -75,6 +81,15 @@ def _tolerates(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
     if toleration.get("operator") == "Exists":
         return True
     return bool(toleration.get("key")) and toleration.get("value", "") == taint.get("value", "")
+
+
+def nodes_enough(total: int) -> int:
+    """Return how many fitting nodes are enough to choose from.
+
+    As ``numFeasibleNodesToFind`` upstream with ``percentageOfNodesToScore: 5``, its least: big clusters are
+    tried out here on two cores.
+    """
+    return max(total * 5 // 100, MINIMUM_CHOICE)
 
 
 def emptiest(nodes: Iterable[Node], asked: Mapping[str, Quantity]) -> Node:

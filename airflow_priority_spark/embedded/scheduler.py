@@ -15,6 +15,7 @@ from airflow_priority_spark.embedded.placement import (
     ONE_POD,
     Node,
     emptiest,
+    nodes_enough,
     obstacles,
     unschedulable_sentence,
 )
@@ -32,6 +33,7 @@ class Scheduler:
         self._held: dict[str, tuple[str, Resources]] = {}
         self._waiting: dict[str, Object] = {}
         self._wake = asyncio.Event()
+        self._next_node = 0
         client.listen(NODES, self._on_node)
         client.listen(PODS, self._on_pod)
 
@@ -81,13 +83,30 @@ class Scheduler:
 
     async def _schedule(self, pod: Object) -> None:
         asked = add(pod_requests(pod["spec"]), {"pods": ONE_POD})
-        reasons = {name: obstacles(node, pod, asked) for name, node in self._nodes.items()}
-        fitting = [self._nodes[name] for name, found in reasons.items() if not found]
+        fitting, reasons = self._look(pod, asked)
         if fitting:
             await self._client.bind(pod, emptiest(fitting, asked).name)
             await self._report_bound(pod)
         else:
-            await self._report_unschedulable(pod, unschedulable_sentence(list(reasons.values())))
+            await self._report_unschedulable(pod, unschedulable_sentence(reasons))
+
+    def _look(self, pod: Object, asked: Resources) -> tuple[list[Node], list[list[str]]]:
+        """Return enough nodes that fit, and the obstacles of those that do not; goes on where it ended."""
+        nodes = list(self._nodes.values())
+        fitting: list[Node] = []
+        reasons: list[list[str]] = []
+        enough = nodes_enough(len(nodes))
+        first = self._next_node % max(len(nodes), 1)
+        for node in nodes[first:] + nodes[:first]:
+            found = obstacles(node, pod, asked)
+            if found:
+                reasons.append(found)
+            else:
+                fitting.append(node)
+            if len(fitting) >= enough:
+                break
+        self._next_node = first + len(fitting) + len(reasons)
+        return fitting, reasons
 
     async def _report_bound(self, pod: Object) -> None:
         node, _ = self._held.get(pod["metadata"]["uid"], ("", {}))
