@@ -71,6 +71,13 @@ CLUSTER_ARGUMENTS: list[Argument] = [
     _APP_ROOT,
     (("--without-crd",), {"action": "store_true", "help": "do not install the SparkApplication CRD"}),
     (
+        ("--bare",),
+        {
+            "action": "store_true",
+            "help": "a control plane only, without nodes, kubelet and operator: for `cluster controllers`",
+        },
+    ),
+    (
         ("--watch-window",),
         {"default": "10000", "help": "events per kind a watch can resume over; older versions get 410"},
     ),

@@ -58,6 +58,7 @@ class EmbeddedCluster:
         driver_start_seconds: float = 0.5,
         port: int = 0,
         without_crd: bool = False,
+        bare: bool = False,
         app_root: Path | None = None,
         watch_window: int = DEFAULT_WINDOW,
         denials: Sequence[Denial] = (),
@@ -69,6 +70,7 @@ class EmbeddedCluster:
         :param runtime: ``spark``, ``simulated`` or ``auto``.
         :param simulated_seconds: run time of simulated applications without an annotation.
         :param driver_start_seconds: from a driver's start to its request for executors.
+        :param bare: a control plane only, without nodes, kubelet and Spark operator.
         :param watch_window: events per kind a watch can resume over.
         :param denials: what other users may not do; each gets a kubeconfig (``kubeconfig_of``).
         :raises InvalidInput: when something asked for cannot be.
@@ -84,6 +86,7 @@ class EmbeddedCluster:
             driver_start_seconds=driver_start_seconds,
             app_root=app_root,
             with_crd=not without_crd,
+            bare=bare,
             window=watch_window,
             denials=denials,
         )

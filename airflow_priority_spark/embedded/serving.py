@@ -77,12 +77,11 @@ class Cluster:
             work_directory=settings.directory / WORK,
             app_root=settings.app_root,
         )
-        self._kubelet = Kubelet(client, SparkPrograms(client, runtime), logs, faults=self.faults)
-        self._controllers: list[Controller] = [
-            Scheduler(client),
-            Collector(client, kinds),
-            ApplicationController(client, self.faults),
-        ]
+        self._kubelet: Kubelet | None = None
+        self._controllers: list[Controller] = [Scheduler(client), Collector(client, kinds)]
+        if not settings.bare:
+            self._kubelet = Kubelet(client, SparkPrograms(client, runtime), logs, faults=self.faults)
+            self._controllers.append(ApplicationController(client, self.faults))
         self.server = ApiServer(self._verbs, kinds, self.access, logs, FaultGate(self.faults))
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -97,7 +96,7 @@ class Cluster:
             if hard:
                 quota = {"metadata": {"name": name}, "spec": {"hard": dict(hard)}}
                 self._verbs.create(RESOURCE_QUOTAS, name, quota)
-        for node in self.settings.nodes:
+        for node in () if self.settings.bare else self.settings.nodes:
             self._verbs.create(NODES, "", node.manifest())
         if self.settings.with_crd:
             self._verbs.create(CUSTOM_RESOURCE_DEFINITIONS, "", spark_application_crd())
@@ -111,7 +110,8 @@ class Cluster:
         """End the controllers and every program they run."""
         for task in self._tasks:
             task.cancel()
-        await self._kubelet.shut_down()
+        if self._kubelet is not None:
+            await self._kubelet.shut_down()
 
 
 async def serve(settings: ClusterSettings, *, stop_with_stdin: bool) -> None:

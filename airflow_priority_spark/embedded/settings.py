@@ -34,6 +34,7 @@ class ClusterSettings:
     :param runtime: ``spark``, ``simulated`` or ``auto``.
     :param simulated_seconds: run time of simulated applications that have no annotation.
     :param driver_start_seconds: from a driver's start to its request for executors.
+    :param bare: a control plane only; pods run when ``cluster controllers`` brings nodes.
     :param app_root: where ``local://`` files are looked for.
     :param window: events per kind a watch can resume over.
     """
@@ -47,6 +48,7 @@ class ClusterSettings:
     driver_start_seconds: float = 0.5
     app_root: Path | None = None
     with_crd: bool = True
+    bare: bool = False
     window: int = DEFAULT_WINDOW
     denials: Sequence[Denial] = ()
 
@@ -72,6 +74,7 @@ class ClusterSettings:
             driver_start_seconds=option_values.duration("--driver-start", args.driver_start),
             app_root=option_values.directory("--app-root", args.app_root),
             with_crd=not args.without_crd,
+            bare=args.bare,
             window=option_values.number("--watch-window", args.watch_window, 1, 10**9),
             denials=[parse_denial(text) for text in args.deny or ()],
         )
@@ -87,6 +90,7 @@ class ClusterSettings:
         for denial in self.denials:
             line += ["--deny", f"{denial.user}:{denial.verb}:{denial.resource}"]
         line += ["--app-root", str(self.app_root)] if self.app_root else []
+        line += ["--bare"] if self.bare else []
         return line if self.with_crd else [*line, "--without-crd"]
 
 

@@ -110,4 +110,9 @@ class NodeFleet:
                 raise
             owner = {"apiVersion": "v1", "kind": "Node", "name": name, "uid": node["metadata"]["uid"]}
             metadata = {"name": name, "ownerReferences": [owner]}
-            await self._client.create(LEASES, LEASE_NAMESPACE, {"metadata": metadata, "spec": spec})
+            try:
+                await self._client.create(LEASES, LEASE_NAMESPACE, {"metadata": metadata, "spec": spec})
+            except ApiError as refusal:
+                # Without leases, or their namespace, nobody looks whether nodes are alive.
+                if refusal.code != 404:
+                    raise
