@@ -119,6 +119,7 @@ class ApplicationController:
         status: Status = dict(app.get("status") or {})
         steps: dict[str, Callable[[Object, Status], Awaitable[Status]]] = {
             "": self._submit,
+            "SUSPENDED": self._submit,
             "SUBMITTED": self._follow,
             "RUNNING": self._follow,
             "SUBMISSION_FAILED": self._after_refusal,
@@ -129,6 +130,11 @@ class ApplicationController:
             "FAILED": self._rest,
         }
         state = _state(status)
+        if app["spec"].get("suspend") and state in ("", "SUSPENDED"):
+            status |= {"driverInfo": {}, "applicationState": {"state": "SUSPENDED"}}
+            if status != app.get("status"):
+                await self._client.set_status(SPARK_APPLICATIONS, app, status)
+            return
         after = await steps[state](app, status)
         if after == app.get("status"):
             return

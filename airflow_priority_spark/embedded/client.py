@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from airflow_priority_spark.embedded.errors import ApiError
 from airflow_priority_spark.embedded.kinds import EVENTS, NAMESPACES, Kind
 from airflow_priority_spark.embedded.objects import Object, event_about
+from airflow_priority_spark.embedded.patches import merge_patch
 from airflow_priority_spark.embedded.selectors import compile_selectors
 from airflow_priority_spark.embedded.verbs import Deletion, Verbs
 
@@ -87,6 +88,11 @@ class LocalClient:
         options = Deletion(uid=obj["metadata"]["uid"], grace_seconds=grace_seconds)
         self._quietly(lambda: self._verbs.delete(kind, *_key(obj), options))
 
+    async def set_metadata(self, kind: Kind, obj: Object, changes: Mapping[str, Any]) -> None:
+        """Merge changes into this very object's metadata; nothing happens when it is gone."""
+        patch = {"metadata": {**changes, "uid": obj["metadata"]["uid"]}}
+        self._quietly(lambda: self._verbs.update(kind, *_key(obj), lambda data: merge_patch(data, patch)))
+
     async def bind(self, pod: Object, node: str) -> None:
         """Give a pod its node; nothing happens when it is gone or has one."""
         self._quietly(lambda: self._verbs.bind(*_key(pod), node))
@@ -120,8 +126,14 @@ class LocalClient:
         try:
             action()
         except ApiError as error:
-            if error.reason not in ("NotFound", "Conflict"):
+            if error.reason not in ("NotFound", "Conflict") and not _is_another(error):
                 raise
+
+
+def _is_another(error: ApiError) -> bool:
+    """Whether an object of the name is there, but not the one that was meant."""
+    causes = error.details.get("causes", ())
+    return any(cause["field"] == "metadata.uid" for cause in causes)
 
 
 def _key(obj: Object) -> tuple[str, str]:

@@ -25,6 +25,7 @@ VERSION = {
     "compiler": "",
     "platform": "",
 }
+_APPROVAL = "https://github.com/kubeflow/spark-operator/pull/1298"
 _VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 _SUBRESOURCE_VERBS = {"status": ["get", "patch", "update"], "log": ["get"], "binding": ["create"]}
 
@@ -119,7 +120,11 @@ def spark_application_crd() -> Data:
         )
     ]
     return {
-        "metadata": {"name": kind.resource},
+        "metadata": {
+            "name": kind.resource,
+            # An API server takes a definition in a protected group only with it.
+            "annotations": {"api-approved.kubernetes.io": _APPROVAL},
+        },
         "spec": {"group": kind.group, "names": names, "scope": "Namespaced", "versions": [version]},
         "status": {"conditions": conditions, "acceptedNames": names, "storedVersions": [kind.version]},
     }

@@ -16,7 +16,7 @@ from airflow_priority_spark.embedded.process import EmbeddedCluster
 from tests.cluster.conformance.chapters import CHAPTERS
 from tests.cluster.conformance.comparison import acceptances, differences
 from tests.cluster.conformance.runner import Server
-from tests.cluster.conformance.setting import embedded_options, prepared
+from tests.cluster.conformance.setting import has_nodes, prepared
 
 RECORDED = Path(__file__).with_name("recorded")
 
@@ -24,14 +24,19 @@ RECORDED = Path(__file__).with_name("recorded")
 def main() -> int:
     """Run; returns 1 when a difference is not accepted."""
     arguments = _arguments()
+    theirs = Server(arguments.kubeconfig)
     chapters = arguments.chapter or list(CHAPTERS)
-    with tempfile.TemporaryDirectory() as directory:
-        with EmbeddedCluster.start(Path(directory), **embedded_options()) as cluster:
-            ours = Server(cluster.kubeconfig)
-            theirs = Server(arguments.kubeconfig)
-            print(f"real: {theirs.version()}; {sum(len(CHAPTERS[name]) for name in chapters)} requests")
-            with prepared(theirs):
-                failures = sum(_compare(name, theirs, ours, record=arguments.record) for name in chapters)
+    if "scheduling" in chapters and has_nodes(theirs):
+        print("without the scheduling chapter: the other cluster has nodes, which its sentences would count")
+        chapters.remove("scheduling")
+    print(f"real: {theirs.version()}; {sum(len(CHAPTERS[name]) for name in chapters)} requests")
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        EmbeddedCluster.start(Path(directory), runtime="simulated", bare=True) as cluster,
+        prepared(theirs),
+    ):
+        ours = Server(cluster.kubeconfig)
+        failures = sum(_compare(name, theirs, ours, record=arguments.record) for name in chapters)
     print(f"{failures} differences that are not accepted")
     return 1 if failures else 0
 

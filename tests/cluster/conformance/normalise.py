@@ -37,8 +37,11 @@ def normalised(answer: Any, namespace: str) -> Any:
 def _value(key: str, value: Any, namespace: str) -> Any:
     if key in _VERSION_KEYS and isinstance(value, str):
         return "<version>" if value else ""
-    if key == "name" and isinstance(value, str):
+    if key.rpartition(".")[2] == "name" and isinstance(value, str):
         return _GENERATED.sub(r"\1<generated>", _text(value, namespace))
+    if key == "columnDefinitions" and value:
+        # Their descriptions are prose for people.
+        return [{name: item for name, item in column.items() if name != "description"} for column in value]
     if key == "cells":
         return [_cell(cell, namespace) for cell in value]
     return normalised(value, namespace)

@@ -17,9 +17,9 @@ from typing import Any
 from kubernetes import config
 
 from tests.cluster.conformance.normalise import normalised
-from tests.cluster.conformance.request import Request
+from tests.cluster.conformance.request import ABSENT, Request
 
-UNTIL_SECONDS = 30.0
+UNTIL_SECONDS = 60.0
 _NAMED = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -43,7 +43,7 @@ class Server:
         if token := self._token if request.token is None else request.token:
             headers["Authorization"] = token
         if request.user:
-            headers["Impersonate-User"] = request.user
+            headers["Impersonate-User"] = filled(request.user, names)
         url = self._api.configuration.host + filled(request.path, names)
         body = filled(request.body, names)
         if body is not None and not isinstance(body, str):
@@ -70,7 +70,7 @@ class Server:
             self.send(_namespace("DELETE", names["ns"]), names)
 
     def _perform(self, request: Request, names: dict[str, str], made: list[str]) -> dict[str, Any] | None:
-        code, body = self._answer(request, names)
+        code, body = self.answer(request, names)
         if request.method == "POST" and code == 201 and "/namespaces/" not in request.path:
             made.append(f"{filled(request.path, names).partition('?')[0]}/{found(body, 'metadata.name')}")
         names |= {name: str(found(body, path)) for name, path in request.keep.items()}
@@ -79,7 +79,8 @@ class Server:
         shown = {path: found(body, path) for path in request.look} if request.look else body
         return {"code": code, "body": normalised(shown, names["ns"])}
 
-    def _answer(self, request: Request, names: Mapping[str, str]) -> tuple[int, Any]:
+    def answer(self, request: Request, names: Mapping[str, str]) -> tuple[int, Any]:
+        """Send a request until its answer is the one it waits for, for half a minute at most."""
         end = time.monotonic() + UNTIL_SECONDS
         while True:
             code, body = self.send(request, names)
@@ -87,7 +88,9 @@ class Server:
                 return code, body
             path, wanted = request.until
             value = code if path == "code" else found(body, path)
-            if value == wanted or (wanted is None and value is not None):
+            if value == wanted or (
+                value is None if wanted == ABSENT else wanted is None and value is not None
+            ):
                 return code, body
             time.sleep(0.1)
 

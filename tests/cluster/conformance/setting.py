@@ -1,22 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What both clusters must have before the requests are sent: the SparkApplication CRD, and no nodes but ours."""
+"""What both clusters must be like while the requests are sent: the SparkApplication CRD, no operator, no nodes."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from datetime import UTC, datetime
 
 from airflow_priority_spark.embedded.discovery import spark_application_crd
-from tests.cluster.conformance.request import Request
+from tests.cluster.conformance.request import STRATEGIC, Request
 from tests.cluster.conformance.runner import Server
 
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_NODES = "/api/v1/nodes"
+_BEAT_SECONDS = 10.0
 
 
-def embedded_options() -> dict[str, Any]:
-    """How the embedded cluster is started."""
-    return {"runtime": "simulated", "nodes": ()}
+def has_nodes(server: Server) -> bool:
+    """Whether a cluster has nodes of its own."""
+    return bool(server.send(Request("", "GET", _NODES), {})[1]["items"])
 
 
 @contextmanager
@@ -29,11 +32,39 @@ def prepared(server: Server) -> Iterator[None]:
     }
     crd.pop("status", None)
     name = crd["metadata"]["name"]
-    code, _ = server.send(Request("", "POST", _CRDS, crd), {})
-    established = Request("", "GET", f"{_CRDS}/{name}", until=("status.conditions.1.status", "True"))
-    server._answer(established, {})
+    code, body = server.send(Request("", "POST", _CRDS, crd), {})
+    if code not in (201, 409):
+        raise RuntimeError(f"the SparkApplication CRD could not be created: {body}")
+    listed = Request("", "GET", "/apis/sparkoperator.k8s.io/v1beta2/sparkapplications", until=("code", 200))
+    server.answer(listed, {})
     try:
-        yield
+        with heartbeats(server):
+            yield
     finally:
         if code == 201:
             server.send(Request("", "DELETE", f"{_CRDS}/{name}"), {})
+
+
+@contextmanager
+def heartbeats(server: Server) -> Iterator[None]:
+    """Post the status of nodes without a kubelet, which would be taken for lost within a minute."""
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(_BEAT_SECONDS):
+            for node in server.send(Request("", "GET", _NODES), {})[1]["items"]:
+                name = node["metadata"]["name"]
+                now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+                ready = {"type": "Ready", "status": "True", "lastHeartbeatTime": now}
+                body = {"status": {"conditions": [ready]}}
+                path = f"{_NODES}/{name}/status"
+                if name.startswith("conformance-") and node.get("status", {}).get("capacity"):
+                    server.send(Request("", "PATCH", path, body, STRATEGIC), {})
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

@@ -9,14 +9,13 @@ from tests.cluster.conformance.__main__ import RECORDED
 from tests.cluster.conformance.chapters import CHAPTERS
 from tests.cluster.conformance.comparison import acceptances, differences
 from tests.cluster.conformance.runner import Server
-from tests.cluster.conformance.setting import embedded_options
 
 pytestmark = pytest.mark.cluster
 
 
 @pytest.fixture(scope="module")
 def server(start_cluster):
-    return Server(start_cluster(**embedded_options()).kubeconfig)
+    return Server(start_cluster(bare=True).kubeconfig)
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)

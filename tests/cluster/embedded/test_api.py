@@ -101,9 +101,9 @@ def test_an_invalid_object_is_refused_with_its_field(kubernetes, namespace):
     )
 
     code, message = refusal(kubernetes.core.create_namespaced_pod, namespace, pod("a", cpu="lots"))
-    assert code == 422
-    assert (
-        'spec.containers[0].resources.requests[cpu]: Invalid value: "lots": quantities must match' in message
+    assert code == 400
+    assert message.startswith(
+        'Pod in version "v1" cannot be handled as a Pod: quantities must match the regular'
     )
 
     app = spark_application("a")

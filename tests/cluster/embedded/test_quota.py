@@ -96,11 +96,17 @@ def test_a_terminating_pod_counts_until_its_grace_is_over(kubernetes, namespace)
     eventually(lambda: kubernetes.used(namespace) == {"pods": "0"}, "the pod is out of the quota", seconds=5)
 
 
-def test_a_quota_with_scopes_is_refused_rather_than_miscounted(kubernetes, namespace):
+def test_a_quota_with_a_scope_counts_the_pods_of_its_scope_only(kubernetes, namespace):
     body = {"metadata": {"name": "q"}, "spec": {"hard": {"pods": "1"}, "scopes": ["BestEffort"]}}
+    kubernetes.core.create_namespaced_resource_quota(namespace, body)
+    kubernetes.core.create_namespaced_pod(namespace, pod("burstable"))
+    carefree = pod("carefree")
+    carefree["spec"]["containers"][0]["resources"] = {}
+    kubernetes.core.create_namespaced_pod(namespace, carefree)
 
-    assert refusal(kubernetes.core.create_namespaced_resource_quota, namespace, body) == (
-        422,
-        'ResourceQuota "q" is invalid: spec.scopes: Forbidden: the embedded cluster does not '
-        "count quota scopes",
+    carefree["metadata"]["name"] = "second"
+    assert refusal(kubernetes.core.create_namespaced_pod, namespace, carefree) == (
+        403,
+        'pods "second" is forbidden: exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1',
     )
+    assert kubernetes.used(namespace) == {"pods": "1"}

@@ -62,8 +62,9 @@ def test_the_scheduler_says_why_no_node_takes_a_pod(create):
         "0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector."
     )
     assert create("bigger", cpu="8", memory="16Gi").startswith(
-        "0/3 nodes are available: 1 node(s) had untolerated taint {gpu: yes}, 2 Insufficient cpu, "
-        "2 Insufficient memory. preemption: 0/3 nodes are available:"
+        "0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 Insufficient cpu, "
+        "2 Insufficient memory. no new claims to deallocate, preemption: 0/3 nodes are available: "
+        "3 Preemption is not helpful for scheduling."
     )
 
 

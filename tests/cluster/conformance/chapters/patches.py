@@ -213,8 +213,8 @@ REQUESTS: list[Request] = [
     ),
     patch(
         "apply from YAML",
-        f"{MAPS}/y?fieldManager=me",
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: y}\ndata: {a: '1'}\n",
+        f"{MAPS}/from-yaml?fieldManager=me",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: from-yaml}\ndata: {a: '1'}\n",
         APPLY,
         look=DATA,
     ),

@@ -128,7 +128,7 @@ REQUESTS: list[Request] = [
         quota(
             "objects",
             {
-                "count/configmaps": "2",
+                "count/configmaps": "9",
                 "services": "1",
                 SIZE: "1",
                 "persistentvolumeclaims": "1",
@@ -141,7 +141,14 @@ REQUESTS: list[Request] = [
         "objects are counted", f"{QUOTAS}/objects", until=("status.used.services", "0"), look=("status.hard",)
     ),
     post("a config map within", f"{OWN}/configmaps", config_map("c1"), look=("code", "metadata.name")),
-    post("an application within", APPS, application("a1"), look=("code", "metadata.name")),
+    # A real quota controller looks for new kinds every half a minute.
+    post(
+        "an application within",
+        APPS,
+        application("a1"),
+        until=("code", 201),
+        look=("metadata.name",),
+    ),
     post("an application above", APPS, application("a2")),
     post(
         "a service within",

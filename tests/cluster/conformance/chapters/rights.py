@@ -27,7 +27,7 @@ REQUESTS: list[Request] = [
     get("list in a namespace", f"{OWN}/pods", **WHO),
     get("list everywhere", f"{CORE}/pods", **WHO),
     get("read one", f"{OWN}/pods/p", **WHO),
-    get("watch", f"{OWN}/pods?watch=true", **WHO),
+    get("watch", f"{OWN}/pods?watch=true&timeoutSeconds=1", **WHO),
     get("a log", f"{OWN}/pods/p/log", **WHO),
     get("nodes", f"{CORE}/nodes", **WHO),
     get("a namespace", f"{CORE}/namespaces/{{ns}}", **WHO),
@@ -71,7 +71,7 @@ REQUESTS: list[Request] = [
         "a binding with its account",
         BINDINGS,
         {
-            "metadata": {"name": "reader"},
+            "metadata": {"name": "reader2"},
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader"},
             "subjects": [
                 {"kind": "User", "name": "ann"},
@@ -84,7 +84,7 @@ REQUESTS: list[Request] = [
     get("the account may too", f"{OWN}/pods", until=("code", 200), look=("kind", "items"), **ACCOUNT),
     get("another account may not", f"{OWN}/pods", user="system:serviceaccount:{ns}:default"),
     post("but not created", f"{OWN}/pods", {"metadata": {"name": "p"}}, **WHO),
-    get("nor watched", f"{OWN}/pods?watch=1", **WHO),
+    get("nor watched", f"{OWN}/pods?watch=1&timeoutSeconds=1", **WHO),
     get("nor listed elsewhere", f"{CORE}/namespaces/default/pods", **WHO),
     get("applications may be listed", APPS, look=("kind", "items"), **WHO),
     delete("one name may be deleted", f"{OWN}/configmaps/mine", look=("code", "reason"), **WHO),

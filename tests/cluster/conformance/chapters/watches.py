@@ -40,7 +40,6 @@ REQUESTS: list[Request] = [
     delete("gone", f"{MAPS}/first", compared=False),
     get("a deletion", f"{MAPS}?watch=true&timeoutSeconds=1&labelSelector=w%3D1&resourceVersion={{rv}}"),
     get("one object by name", f"{MAPS}?watch=true&timeoutSeconds=1&fieldSelector=metadata.name%3Dsecond"),
-    get("a version too old", f"{MAPS}?watch=true&timeoutSeconds=1&resourceVersion=1"),
     get(
         "a version that is none",
         f"{MAPS}?watch=true&timeoutSeconds=1&resourceVersion=abc",
