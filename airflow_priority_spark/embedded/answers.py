@@ -10,7 +10,7 @@ from aiohttp import web
 
 from airflow_priority_spark.embedded import tables
 from airflow_priority_spark.embedded.errors import ApiError
-from airflow_priority_spark.embedded.kinds import Kind
+from airflow_priority_spark.embedded.kinds import SPARK_APPLICATIONS, Kind
 from airflow_priority_spark.embedded.pages import Page
 from airflow_priority_spark.embedded.store import Record
 
@@ -57,9 +57,17 @@ def write_list(request: web.Request, kind: Kind, page: Page) -> web.Response:
     if form:
         return web.json_response(tables.partial_list(objects, page.metadata))
     head = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": page.metadata}
-    items = b",".join(record.encoded for record in page.records)
+    items = b",".join(_item(kind, record) for record in page.records)
     body = json.dumps(head)[:-1].encode() + b',"items":[' + items + b"]}"
     return web.Response(body=body, content_type="application/json")
+
+
+def _item(kind: Kind, record: Record) -> bytes:
+    """Return an object as a list holds it: the items of a built-in kind do not say what they are."""
+    names = f'{{"apiVersion":"{kind.api_version}","kind":"{kind.kind}",'.encode()
+    if kind.group == SPARK_APPLICATIONS.group or not record.encoded.startswith(names):
+        return record.encoded
+    return b"{" + record.encoded[len(names) :]
 
 
 async def reshaped(request: web.Request, kind: Kind, lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -39,11 +39,13 @@ class ApiError(Exception):
             **({"reason": self.reason} if self.reason else {}),
             "code": self.code,
         }
-        return {**body, "details": self.details} if self.details or self.reason in _DETAILED else body
+        detailed = self.details or self.reason in _DETAILED or self.message == _UNKNOWN_MEDIA_TYPE
+        return {**body, "details": self.details} if detailed else body
 
 
+_UNKNOWN_MEDIA_TYPE = "415: Unsupported Media Type"
 # Written with details even when there are none.
-_DETAILED = ("MethodNotAllowed", "NotFound", "Invalid", "Forbidden", "UnsupportedMediaType")
+_DETAILED = ("MethodNotAllowed", "NotFound", "Invalid", "Forbidden")
 
 
 def _named(kind: Kind, name: str) -> dict[str, Any]:
@@ -163,7 +165,7 @@ def method_not_allowed() -> ApiError:
 
 def unsupported_media_type() -> ApiError:
     """415: a patch of a kind the API server does not know."""
-    return ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type")
+    return ApiError(415, "UnsupportedMediaType", _UNKNOWN_MEDIA_TYPE)
 
 
 def invalid(kind: Kind, name: str, causes: Sequence[Cause]) -> ApiError:

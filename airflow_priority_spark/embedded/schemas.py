@@ -100,7 +100,8 @@ def _wrong_type(value: Any, schema: Schema, path: str) -> Cause | None:
     shown = json.dumps(_NAMES.get(type(value), "null"))
     if isinstance(value, float) and "format" in schema:
         shown, wanted = json.dumps("float64"), schema["format"]
-    message = f"{path} in body must be of type {wanted}: {shown}"
+    # A status is checked by itself.
+    message = f"{path.removeprefix('status.')} in body must be of type {wanted}: {shown}"
     return path, f"Invalid value: {shown}: {message}", "FieldValueTypeInvalid"
 
 

@@ -87,10 +87,7 @@ class Server:
             if request.until is None or time.monotonic() > end:
                 return code, body
             path, wanted = request.until
-            value = code if path == "code" else found(body, path)
-            if value == wanted or (
-                value is None if wanted == ABSENT else wanted is None and value is not None
-            ):
+            if _is_there(code if path == "code" else found(body, path), wanted):
                 return code, body
             time.sleep(0.1)
 
@@ -103,6 +100,12 @@ def found(body: Any, path: str) -> Any:
         else:
             body = body.get(part) if isinstance(body, Mapping) else None
     return body
+
+
+def _is_there(value: Any, wanted: Any) -> bool:
+    if wanted is None:
+        return value is not None
+    return value is None if wanted == ABSENT else value == wanted
 
 
 def filled(value: Any, names: Mapping[str, str]) -> Any:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,6 +16,8 @@ from tests.cluster.conformance.runner import Server
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _NODES = "/api/v1/nodes"
 _BEAT_SECONDS = 10.0
+# A quota controller looks for new kinds every half a minute.
+_DISCOVERY_SECONDS = 40.0
 
 
 def has_nodes(server: Server) -> bool:
@@ -37,6 +40,8 @@ def prepared(server: Server) -> Iterator[None]:
         raise RuntimeError(f"the SparkApplication CRD could not be created: {body}")
     listed = Request("", "GET", "/apis/sparkoperator.k8s.io/v1beta2/sparkapplications", until=("code", 200))
     server.answer(listed, {})
+    if code == 201:
+        time.sleep(_DISCOVERY_SECONDS)
     try:
         with heartbeats(server):
             yield
