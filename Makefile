@@ -59,8 +59,13 @@ test-property: setup ## Hypothesis
 test-store: setup system ## Tables and migrations on SQLite and PostgreSQL
 	$(PYTEST) tests/store
 
-test-cluster: setup ## Watches and applications through the real Kubernetes clients
-	$(PYTEST) tests/cluster
+# On another cluster than an embedded one: KUBECONFIG=… on the command line; CONTROLLERS=1 brings nodes, a kubelet
+# and the Spark operator along, for a bare control plane.
+ON_CLUSTER = $(if $(filter command line,$(origin KUBECONFIG)),TEST_KUBECONFIG="$(abspath $(KUBECONFIG))" TEST_CONTROLLERS=$(CONTROLLERS))
+
+test-cluster: setup system ## Cluster tests and a job's way through Airflow (KUBECONFIG=… [CONTROLLERS=1])
+	$(ON_CLUSTER) $(PYTEST) tests/cluster
+	$(ON_CLUSTER) $(PYTEST) tests/e2e/test_way_of_a_job.py
 
 test-e2e: setup system ## Real Airflow processes, one test per path
 	$(PYTEST) tests/e2e -m "not soak and not long"

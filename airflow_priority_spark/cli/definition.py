@@ -22,6 +22,11 @@ from airflow.cli.cli_config import (
 )
 
 from airflow_priority_spark.embedded.command_arguments import (
+    CONTROLLERS_ARGUMENTS,
+    FAULT_ADD_ARGUMENTS,
+    FAULT_CLEAR_ARGUMENTS,
+    FAULT_KINDS_ARGUMENTS,
+    FAULT_LIST_ARGUMENTS,
     START_ARGUMENTS,
     STATUS_ARGUMENTS,
     STOP_ARGUMENTS,
@@ -84,6 +89,32 @@ JOB_COMMANDS: Final = (
         args=(ARG_JOB_ID, ARG_OUTPUT, ARG_VERBOSE),
     ),
 )
+FAULT_COMMANDS: Final = (
+    ActionCommand(
+        name="add",
+        help="Cause a fault",
+        func=lazy_load_command(f"{_COMMANDS}.cluster.fault_add"),
+        args=_arguments(FAULT_ADD_ARGUMENTS),
+    ),
+    ActionCommand(
+        name="list",
+        help="Show the active faults",
+        func=lazy_load_command(f"{_COMMANDS}.cluster.fault_list"),
+        args=_arguments(FAULT_LIST_ARGUMENTS),
+    ),
+    ActionCommand(
+        name="clear",
+        help="End one fault, several or all",
+        func=lazy_load_command(f"{_COMMANDS}.cluster.fault_clear"),
+        args=_arguments(FAULT_CLEAR_ARGUMENTS),
+    ),
+    ActionCommand(
+        name="kinds",
+        help="Show which faults there are and what each can be told",
+        func=lazy_load_command(f"{_COMMANDS}.cluster.fault_kinds"),
+        args=_arguments(FAULT_KINDS_ARGUMENTS),
+    ),
+)
 CLUSTER_COMMANDS: Final = (
     ActionCommand(
         name="start",
@@ -102,6 +133,17 @@ CLUSTER_COMMANDS: Final = (
         help="Show nodes, quotas, applications and pods of an embedded cluster",
         func=lazy_load_command(f"{_COMMANDS}.cluster.status"),
         args=_arguments(STATUS_ARGUMENTS),
+    ),
+    ActionCommand(
+        name="controllers",
+        help="Run Spark applications on a bare control plane, with nodes of this process",
+        func=lazy_load_command(f"{_COMMANDS}.cluster.controllers"),
+        args=_arguments(CONTROLLERS_ARGUMENTS),
+    ),
+    GroupCommand(
+        name="fault",
+        help="Cause faults in an embedded cluster, to rehearse them",
+        subcommands=FAULT_COMMANDS,
     ),
 )
 COMMANDS: Final = (

@@ -54,6 +54,7 @@ class Health:
         self._lock = threading.Lock()
         self._state = WatchState()
         self._failures = 0
+        self._restart_told = False
 
     @property
     def state(self) -> WatchState:
@@ -71,20 +72,27 @@ class Health:
     def event(self) -> None:
         """Count an event or bookmark: the watch works."""
         self._failures = 0
+        self._restart_told = False
         with self._lock:
             self._state = replace(self._state, events=self._state.events + 1, last_event_at=self._clock())
 
     def ended_well(self) -> None:
         """Note a watch that ran its time."""
         self._failures = 0
+        self._restart_told = False
 
-    def restarted(self, *, suspicious: bool) -> float:
+    def restarted(self, why: str, *, suspicious: bool) -> float:
         """Count a restart that is no fault, and return the pause before it.
 
+        :param why: told once, until the watch has worked again.
         :param suspicious: the second one in a row waits, lest a server without history be asked in a loop.
         """
         with self._lock:
             self._state = replace(self._state, restarts=self._state.restarts + 1)
+        # One 410 is daily life; the second in a row, and a silence, are news.
+        if not self._restart_told and (self._failures or not suspicious):
+            log.info("watch of %s of %s begins again with a list: %s", self._name, self._where, why)
+            self._restart_told = True
         pause = self._backoff() if suspicious and self._failures else 0.0
         self._failures += suspicious
         return pause

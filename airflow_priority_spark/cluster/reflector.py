@@ -44,6 +44,7 @@ View = TypeVar("View")
 Key = tuple[str, str]
 
 _GONE: Final = 410
+_NO_HISTORY: Final = "the server does not keep the events since then any more (410)"
 #: A watch without any event that lives shorter than this is not a watch (client-go's "very short watch").
 _VERY_SHORT_SECONDS: Final = 1.0
 
@@ -77,8 +78,8 @@ class _ListAgain(Exception):
     :param suspicious: it may happen again at once; the second one in a row waits.
     """
 
-    def __init__(self, *, suspicious: bool) -> None:
-        super().__init__()
+    def __init__(self, why: str, *, suspicious: bool) -> None:
+        super().__init__(why)
         self.suspicious = suspicious
 
 
@@ -172,7 +173,7 @@ class Reflector(Generic[View]):
             self._watch()
         except _ListAgain as reason:
             self._cursor = None
-            return self._health.restarted(suspicious=reason.suspicious)
+            return self._health.restarted(str(reason), suspicious=reason.suspicious)
         except Refused as refused:
             error = explain(self._connection, refused, self._verb, self.kind, self.namespace)
             return self._lose(error, refused.retry_after)
@@ -237,7 +238,7 @@ class Reflector(Generic[View]):
             if refused.code == _GONE:
                 # Reading page by page took longer than the history lasts: next time, all in one piece.
                 self._page = None
-                raise _ListAgain(suspicious=True) from refused
+                raise _ListAgain(_NO_HISTORY, suspicious=True) from refused
             raise
 
     def _watch(self) -> None:
@@ -249,7 +250,7 @@ class Reflector(Generic[View]):
         if self._stopped.is_set():
             return
         if self.state.events == seen and self._clock() - began < _VERY_SHORT_SECONDS:
-            raise _ListAgain(suspicious=True)
+            raise _ListAgain("the watch ended at once, without an event", suspicious=True)
         self._health.ended_well()
 
     def _open(self) -> BaseHTTPResponse:
@@ -267,7 +268,7 @@ class Reflector(Generic[View]):
             )
         except Refused as refused:
             if refused.code == _GONE:
-                raise _ListAgain(suspicious=True) from refused
+                raise _ListAgain(_NO_HISTORY, suspicious=True) from refused
             raise
         if self._health.regain():
             self._notify()
@@ -286,7 +287,8 @@ class Reflector(Generic[View]):
                 for line in filter(None, lines):
                     yield json.loads(line)
         except ReadTimeoutError as error:
-            raise _ListAgain(suspicious=False) from error
+            why = f"nothing came for {self._rhythm.idle:g} s, not even a bookmark"
+            raise _ListAgain(why, suspicious=False) from error
         except (HTTPError, OSError) as error:
             raise silence(self._connection, error) from error
         finally:
@@ -299,7 +301,7 @@ class Reflector(Generic[View]):
         what, raw = event["type"], event["object"]
         if what == "ERROR":
             if raw.get("code") == _GONE:
-                raise _ListAgain(suspicious=True)
+                raise _ListAgain(_NO_HISTORY, suspicious=True)
             raise Refused(int(raw.get("code") or 500), str(raw.get("message") or "the watch failed"))
         changed = what != "BOOKMARK" and self._take(
             _key(raw), None if what == "DELETED" else self._convert(raw)

@@ -11,9 +11,10 @@ The layers, each knowing only those above it::
     pods, quota, preparation, verbs                    what the API server does with a request
     client                                             the verbs as the controllers see them
     scheduler, kubelet, collector, applications, ...   the controllers
+    faults, fault_gate, pod_faults, node_faults        what goes wrong on demand, and where it strikes
     access, paths, discovery, watching, logs, server   the API over HTTP
     process, commands                                  starting and stopping it
 
 The controllers reach the store through ``client.ClusterClient`` alone, so that they can be pointed at another
-API server.
+API server: ``remote`` does that.
 """

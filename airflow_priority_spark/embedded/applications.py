@@ -15,13 +15,14 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from airflow_priority_spark.embedded.client import ClusterClient
 from airflow_priority_spark.embedded.errors import ApiError
+from airflow_priority_spark.embedded.faults import FaultBoard
 from airflow_priority_spark.embedded.kinds import PODS, SERVICES, SPARK_APPLICATIONS
-from airflow_priority_spark.embedded.objects import Object, labels_of, moment, timestamp
+from airflow_priority_spark.embedded.objects import Object, current_time, labels_of, moment, timestamp
 from airflow_priority_spark.embedded.spark_pods import (
     APPLICATION,
     ROLE,
@@ -68,9 +69,10 @@ _EVENTS = {
 class ApplicationController:
     """Reconciles one application at a time; sleeps until one of them or their pods changes."""
 
-    def __init__(self, client: ClusterClient) -> None:
+    def __init__(self, client: ClusterClient, faults: FaultBoard | None = None) -> None:
         self._client = client
-        self._due: asyncio.Queue[Key] = asyncio.Queue()
+        self._faults = faults or FaultBoard()
+        self._due: asyncio.Queue[tuple[Key, float]] = asyncio.Queue()
         self._queued: set[Key] = set()
         self._pods: dict[Key, dict[str, Object]] = {}
         client.listen(SPARK_APPLICATIONS, lambda _, app, __: self._enqueue(_key(app)))
@@ -79,7 +81,8 @@ class ApplicationController:
     async def run(self) -> None:
         """Reconcile until cancelled."""
         while True:
-            key = await self._due.get()
+            key, since = await self._due.get()
+            await self._lag(since)
             self._queued.discard(key)
             app = await self._client.get(SPARK_APPLICATIONS, *key)
             if app is None:
@@ -87,12 +90,18 @@ class ApplicationController:
             elif "deletionTimestamp" not in app["metadata"]:
                 await self._reconcile(app)
 
+    async def _lag(self, since: float) -> None:
+        """Let work lie as long as an overloaded operator does."""
+        clock = asyncio.get_running_loop().time
+        while (lag := self._faults.find("operator-lag")) and clock() - since < lag.by:
+            await self._faults.change(since + lag.by - clock())
+
     def _enqueue(self, key: Key, after: float = 0) -> None:
         if after > 0:
             asyncio.get_running_loop().call_later(after, self._enqueue, key)
         elif key not in self._queued:
             self._queued.add(key)
-            self._due.put_nowait(key)
+            self._due.put_nowait((key, asyncio.get_running_loop().time()))
 
     def _on_pod(self, change: str, pod: Object, _: Object | None) -> None:
         name = labels_of(pod).get(APPLICATION)
@@ -110,6 +119,7 @@ class ApplicationController:
         status: Status = dict(app.get("status") or {})
         steps: dict[str, Callable[[Object, Status], Awaitable[Status]]] = {
             "": self._submit,
+            "SUSPENDED": self._submit,
             "SUBMITTED": self._follow,
             "RUNNING": self._follow,
             "SUBMISSION_FAILED": self._after_refusal,
@@ -120,6 +130,11 @@ class ApplicationController:
             "FAILED": self._rest,
         }
         state = _state(status)
+        if app["spec"].get("suspend") and state in ("", "SUSPENDED"):
+            status |= {"driverInfo": {}, "applicationState": {"state": "SUSPENDED"}}
+            if status != app.get("status"):
+                await self._client.set_status(SPARK_APPLICATIONS, app, status)
+            return
         after = await steps[state](app, status)
         if after == app.get("status"):
             return
@@ -231,7 +246,7 @@ class ApplicationController:
         status["executorState"] = self._executor_states(app, status, _state(status))
         ttl = app["spec"].get("timeToLiveSeconds")
         if ttl and status.get("terminationTime"):
-            left = moment(status["terminationTime"]) + timedelta(seconds=ttl) - datetime.now(UTC)
+            left = moment(status["terminationTime"]) + timedelta(seconds=ttl) - current_time()
             if left <= timedelta(0):
                 await self._client.delete(SPARK_APPLICATIONS, app)
             else:
@@ -284,7 +299,7 @@ def _seconds_to_retry(app: Object, status: Status, field: str) -> float:
     due = moment(status["lastSubmissionAttemptTime"]) + timedelta(
         seconds=interval * status["submissionAttempts"]
     )
-    return (due - datetime.now(UTC)).total_seconds()
+    return (due - current_time()).total_seconds()
 
 
 def _spark_words(error: Exception, app: Object) -> str:

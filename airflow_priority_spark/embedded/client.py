@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 from airflow_priority_spark.embedded.errors import ApiError
 from airflow_priority_spark.embedded.kinds import EVENTS, NAMESPACES, Kind
-from airflow_priority_spark.embedded.objects import Object, generated_name, micro_timestamp, timestamp
+from airflow_priority_spark.embedded.objects import Object, event_about
+from airflow_priority_spark.embedded.patches import merge_patch
 from airflow_priority_spark.embedded.selectors import compile_selectors
 from airflow_priority_spark.embedded.verbs import Deletion, Verbs
 
@@ -87,6 +88,11 @@ class LocalClient:
         options = Deletion(uid=obj["metadata"]["uid"], grace_seconds=grace_seconds)
         self._quietly(lambda: self._verbs.delete(kind, *_key(obj), options))
 
+    async def set_metadata(self, kind: Kind, obj: Object, changes: Mapping[str, Any]) -> None:
+        """Merge changes into this very object's metadata; nothing happens when it is gone."""
+        patch = {"metadata": {**changes, "uid": obj["metadata"]["uid"]}}
+        self._quietly(lambda: self._verbs.update(kind, *_key(obj), lambda data: merge_patch(data, patch)))
+
     async def bind(self, pod: Object, node: str) -> None:
         """Give a pod its node; nothing happens when it is gone or has one."""
         self._quietly(lambda: self._verbs.bind(*_key(pod), node))
@@ -99,34 +105,11 @@ class LocalClient:
         self, about: Object, severity: str, reason: str, message: str, component: str
     ) -> None:
         """Write an Event about an object; severity is ``Normal`` or ``Warning``."""
-        metadata = about["metadata"]
-        namespace = metadata.get("namespace", "default")
+        body = event_about(about, severity, reason, message, component)
+        namespace = body["metadata"]["namespace"]
         place = self._verbs.store.get(NAMESPACES, "", namespace)
-        if place is None or "deletionTimestamp" in place.data["metadata"]:
-            return
-        now = timestamp()
-        body = {
-            "metadata": {"name": generated_name(f"{metadata['name']}."[:58])},
-            "involvedObject": {
-                "apiVersion": about["apiVersion"],
-                "kind": about["kind"],
-                "name": metadata["name"],
-                "namespace": metadata.get("namespace", ""),
-                "uid": metadata["uid"],
-                "resourceVersion": metadata["resourceVersion"],
-            },
-            "type": severity,
-            "reason": reason,
-            "message": message,
-            "count": 1,
-            "firstTimestamp": now,
-            "lastTimestamp": now,
-            "eventTime": micro_timestamp(),
-            "source": {"component": component},
-            "reportingComponent": component,
-            "reportingInstance": f"{component}-embedded",
-        }
-        self._verbs.create(EVENTS, namespace, body)
+        if place is not None and "deletionTimestamp" not in place.data["metadata"]:
+            self._verbs.create(EVENTS, namespace, body)
 
     def listen(self, kind: Kind, listener: Listener) -> None:
         """Hear of every change of a kind from now on."""
@@ -143,8 +126,14 @@ class LocalClient:
         try:
             action()
         except ApiError as error:
-            if error.reason not in ("NotFound", "Conflict"):
+            if error.reason not in ("NotFound", "Conflict") and not _is_another(error):
                 raise
+
+
+def _is_another(error: ApiError) -> bool:
+    """Whether an object of the name is there, but not the one that was meant."""
+    causes = error.details.get("causes", ())
+    return any(cause["field"] == "metadata.uid" for cause in causes)
 
 
 def _key(obj: Object) -> tuple[str, str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``airflow priority-spark cluster start|status|stop``.
+"""``airflow priority-spark cluster start|status|stop|controllers``.
 
 Plain functions of parsed arguments (``command_arguments``): they print for people, and raise ``SystemExit``
 with a sentence when they cannot do what was asked.
@@ -18,7 +18,9 @@ from typing import Any
 
 import yaml
 
+from airflow_priority_spark.embedded.errors import ApiError
 from airflow_priority_spark.embedded.process import ClusterDidNotStart, EmbeddedCluster
+from airflow_priority_spark.embedded.remote.controllers import ControllersSettings, run_controllers
 from airflow_priority_spark.embedded.serving import serve
 from airflow_priority_spark.embedded.settings import ClusterSettings
 from airflow_priority_spark.errors import InvalidInput
@@ -72,6 +74,17 @@ def status(args: argparse.Namespace) -> None:
             f"No embedded cluster runs in {directory}; `airflow priority-spark cluster start` starts one."
         )
     writers[args.output](overview(cluster))
+
+
+def controllers(args: argparse.Namespace) -> None:
+    """Run the SparkApplication controller and a kubelet against another API server, in the foreground."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        asyncio.run(run_controllers(ControllersSettings.from_arguments(args)))
+    except InvalidInput as error:
+        raise SystemExit(str(error)) from error
+    except ApiError as error:
+        raise SystemExit(f"The controllers cannot work with this API server: {error.message}") from error
 
 
 def overview(cluster: EmbeddedCluster) -> Row:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
+from airflow_priority_spark.embedded.application_schema import PRINTER_COLUMNS, SPARK_APPLICATION_SCHEMA
 from airflow_priority_spark.embedded.kinds import SPARK_APPLICATIONS, Kind
 
 Data = dict[str, Any]
@@ -24,6 +25,7 @@ VERSION = {
     "compiler": "",
     "platform": "",
 }
+_APPROVAL = "https://github.com/kubeflow/spark-operator/pull/1298"
 _VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 _SUBRESOURCE_VERBS = {"status": ["get", "patch", "update"], "log": ["get"], "binding": ["create"]}
 
@@ -93,7 +95,7 @@ def _reviews() -> Data:
 
 
 def spark_application_crd() -> Data:
-    """Return the CustomResourceDefinition as the operator's chart installs it, with an open schema."""
+    """Return the CustomResourceDefinition as the operator's chart installs it."""
     kind = SPARK_APPLICATIONS
     names = {
         "plural": kind.plural,
@@ -107,7 +109,8 @@ def spark_application_crd() -> Data:
         "served": True,
         "storage": True,
         "subresources": {"status": {}},
-        "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+        "additionalPrinterColumns": PRINTER_COLUMNS,
+        "schema": {"openAPIV3Schema": SPARK_APPLICATION_SCHEMA},
     }
     conditions = [
         {"type": name, "status": "True", "reason": reason, "message": message, "lastTransitionTime": None}
@@ -117,7 +120,11 @@ def spark_application_crd() -> Data:
         )
     ]
     return {
-        "metadata": {"name": kind.resource},
+        "metadata": {
+            "name": kind.resource,
+            # An API server takes a definition in a protected group only with it.
+            "annotations": {"api-approved.kubernetes.io": _APPROVAL},
+        },
         "spec": {"group": kind.group, "names": names, "scope": "Namespaced", "versions": [version]},
         "status": {"conditions": conditions, "acceptedNames": names, "storedVersions": [kind.version]},
     }

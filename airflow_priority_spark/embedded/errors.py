@@ -12,6 +12,9 @@ from typing import Any
 
 from airflow_priority_spark.embedded.kinds import Kind
 
+# The field, what the API server says about it, and the machine-readable reason.
+Cause = tuple[str, str, str]
+
 
 class ApiError(Exception):
     """A refused request: HTTP code, machine-readable reason, the sentence, and the details for clients."""
@@ -33,14 +36,24 @@ class ApiError(Exception):
             "metadata": {},
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
+            **({"reason": self.reason} if self.reason else {}),
             "code": self.code,
         }
-        return {**body, "details": self.details} if self.details else body
+        detailed = self.details or self.reason in _DETAILED or self.message == _UNKNOWN_MEDIA_TYPE
+        return {**body, "details": self.details} if detailed else body
+
+
+_UNKNOWN_MEDIA_TYPE = "415: Unsupported Media Type"
+# Written with details even when there are none.
+_DETAILED = ("MethodNotAllowed", "NotFound", "Invalid", "Forbidden")
 
 
 def _named(kind: Kind, name: str) -> dict[str, Any]:
-    return {"name": name, **({"group": kind.group} if kind.group else {}), "kind": kind.plural}
+    return {
+        **({"name": name} if name else {}),
+        **({"group": kind.group} if kind.group else {}),
+        "kind": kind.plural,
+    }
 
 
 def not_found(kind: Kind, name: str) -> ApiError:
@@ -67,10 +80,59 @@ def conflict(kind: Kind, name: str, why: str) -> ApiError:
 STALE = "the object has been modified; please apply your changes to the latest version and try again"
 
 
-def uid_conflict(kind: Kind, name: str, wanted: str, found: str) -> ApiError:
-    """409 when ``preconditions.uid`` names another object of the same name."""
+def uid_conflict(kind: Kind, name: str, wanted: str) -> ApiError:
+    """422 when a patch names the uid of another object."""
+    return invalid(
+        kind, name, [("metadata.uid", f'Invalid value: "{wanted}": field is immutable', "FieldValueInvalid")]
+    )
+
+
+def precondition_failed(kind: Kind, name: str, field: str, wanted: str, found: str) -> ApiError:
+    """409 when a precondition of a deletion does not hold."""
+    target = f"{kind.kind}.{kind.group}" if kind.group else kind.kind
+    why = (
+        f"the {field} in the precondition ({wanted}) does not match the {field} in record ({found}). "
+        "The object might have been deleted and then recreated"
+    )
+    if field == "ResourceVersion":
+        why = why.replace("deleted and then recreated", "modified")
+    details = {**_named(kind, name), "kind": kind.kind}
+    return ApiError(409, "Conflict", f'Operation cannot be fulfilled on {target} "{name}": {why}', details)
+
+
+def storage_conflict(kind: Kind, key: tuple[str, str], wanted: str, found: str) -> ApiError:
+    """409 when a replacement names the uid of another object."""
+    place = "/".join(filter(None, ("/registry", kind.group, kind.plural, *key)))
     why = f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
-    return conflict(kind, name, why)
+    storage = f"StorageError: invalid object, Code: 4, Key: {place}, ResourceVersion: 0, AdditionalErrorMsg: "
+    return conflict(kind, key[1], storage + why)
+
+
+def binding_conflict(pod: str, why: str) -> ApiError:
+    """409 when a pod has a node already."""
+    details = {"name": pod, "kind": "pods/binding"}
+    return ApiError(409, "Conflict", f'Operation cannot be fulfilled on pods/binding "{pod}": {why}', details)
+
+
+def namespace_terminating(kind: Kind, name: str, namespace: str) -> ApiError:
+    """403 for a new object in a namespace that is going."""
+    why = f"unable to create new content in namespace {namespace} because it is being terminated"
+    error = forbidden(kind, name, why)
+    message = f"namespace {namespace} is being terminated"
+    cause = {"reason": "NamespaceTerminating", "message": message, "field": "metadata.namespace"}
+    error.details["causes"] = [cause]
+    return error
+
+
+def invalid_options(options: str, cause: Cause) -> ApiError:
+    """422 for request options such as ``DeleteOptions``."""
+    field, message, reason = cause
+    details = {
+        "group": "meta.k8s.io",
+        "kind": options,
+        "causes": [{"reason": reason, "message": message, "field": field}],
+    }
+    return ApiError(422, "Invalid", f'{options}.meta.k8s.io "" is invalid: {field}: {message}', details)
 
 
 def gone(wanted: int, oldest: int) -> ApiError:
@@ -101,18 +163,17 @@ def method_not_allowed() -> ApiError:
     )
 
 
-def unsupported_media_type(found: str, allowed: Sequence[str]) -> ApiError:
+def unsupported_media_type() -> ApiError:
     """415: a patch of a kind the API server does not know."""
-    message = "the body of the request was in an unknown format - accepted media types include"
-    return ApiError(415, "UnsupportedMediaType", f"{message}: {', '.join(allowed)} (got {found})")
+    return ApiError(415, "UnsupportedMediaType", _UNKNOWN_MEDIA_TYPE)
 
 
-def invalid(kind: Kind, name: str, causes: Sequence[tuple[str, str, str]]) -> ApiError:
-    """422; each cause is (field, what the API server says about it, machine-readable reason)."""
+def invalid(kind: Kind, name: str, causes: Sequence[Cause]) -> ApiError:
+    """422, with its causes."""
     texts = [f"{field}: {message}" for field, message, _ in causes]
     joined = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     details = {
-        "name": name,
+        **({"name": name} if name else {}),
         **({"group": kind.group} if kind.group else {}),
         "kind": kind.kind,
         "causes": [

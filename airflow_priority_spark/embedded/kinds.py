@@ -43,9 +43,20 @@ EVENTS = Kind("events", "Event", short_names=("ev",))
 SERVICES = Kind("services", "Service", short_names=("svc",), subresources=("status",))
 CONFIG_MAPS = Kind("configmaps", "ConfigMap", short_names=("cm",))
 SERVICE_ACCOUNTS = Kind("serviceaccounts", "ServiceAccount", short_names=("sa",))
-# Kept as written and asked by nobody: whoever sets a namespace up for Spark makes them.
+CLAIMS = Kind(
+    "persistentvolumeclaims", "PersistentVolumeClaim", short_names=("pvc",), subresources=("status",)
+)
+LEASES = Kind("leases", "Lease", group="coordination.k8s.io")
+PRIORITY_CLASSES = Kind(
+    "priorityclasses", "PriorityClass", group="scheduling.k8s.io", namespaced=False, short_names=("pc",)
+)
+RUNTIME_CLASSES = Kind("runtimeclasses", "RuntimeClass", group="node.k8s.io", namespaced=False)
 ROLES = Kind("roles", "Role", group="rbac.authorization.k8s.io")
 ROLE_BINDINGS = Kind("rolebindings", "RoleBinding", group="rbac.authorization.k8s.io")
+CLUSTER_ROLES = Kind("clusterroles", "ClusterRole", group="rbac.authorization.k8s.io", namespaced=False)
+CLUSTER_ROLE_BINDINGS = Kind(
+    "clusterrolebindings", "ClusterRoleBinding", group="rbac.authorization.k8s.io", namespaced=False
+)
 CUSTOM_RESOURCE_DEFINITIONS = Kind(
     "customresourcedefinitions",
     "CustomResourceDefinition",
@@ -73,7 +84,13 @@ CORE_KINDS = (
     SERVICES,
     CONFIG_MAPS,
     SERVICE_ACCOUNTS,
+    CLAIMS,
+    LEASES,
+    PRIORITY_CLASSES,
+    RUNTIME_CLASSES,
     ROLES,
     ROLE_BINDINGS,
+    CLUSTER_ROLES,
+    CLUSTER_ROLE_BINDINGS,
     CUSTOM_RESOURCE_DEFINITIONS,
 )

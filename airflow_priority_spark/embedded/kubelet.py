@@ -8,15 +8,18 @@ a pause container. Images are not pulled: what a container would do is decided b
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from typing import Any, Protocol
 
 from airflow_priority_spark.embedded.client import ClusterClient
+from airflow_priority_spark.embedded.faults import FaultBoard
 from airflow_priority_spark.embedded.kinds import PODS
 from airflow_priority_spark.embedded.logbook import ContainerLog, LogBook
 from airflow_priority_spark.embedded.objects import Object, is_finished, is_terminating, timestamp
+from airflow_priority_spark.embedded.pod_faults import PodFaults
 
 KILLED = 143
+OUT_OF_MEMORY = (137, "OOMKilled")
 
 
 class Programs(Protocol):
@@ -27,12 +30,27 @@ class Programs(Protocol):
 
 
 class Kubelet:
-    """One kubelet for all nodes: a task per running program, none for a pause container."""
+    """One kubelet for many nodes: a task per running program, none for a pause container.
 
-    def __init__(self, client: ClusterClient, programs: Programs, logs: LogBook) -> None:
+    :param nodes: the only nodes it serves; ``None`` for all of the cluster.
+    """
+
+    def __init__(
+        self,
+        client: ClusterClient,
+        programs: Programs,
+        logs: LogBook,
+        nodes: Collection[str] | None = None,
+        faults: FaultBoard | None = None,
+    ) -> None:
         self._client = client
         self._programs = programs
         self._logs = logs
+        self._nodes = nodes
+        self._faults = PodFaults(client, faults or FaultBoard())
+        self._faults.on_out_of_memory(self._kill_for_memory)
+        self._up: dict[str, Object] = {}
+        self._killed: dict[str, tuple[int, str]] = {}
         self._known: set[str] = set()
         self._stopping: set[str] = set()
         self._running: dict[str, asyncio.Task[int]] = {}
@@ -41,14 +59,16 @@ class Kubelet:
         client.listen(PODS, self._on_pod)
 
     def _on_pod(self, change: str, pod: Object, _: Object | None) -> None:
-        uid = pod["metadata"]["uid"]
+        uid, node = pod["metadata"]["uid"], pod["spec"].get("nodeName")
+        if self._nodes is not None and node not in self._nodes:
+            return
         if change == "DELETED":
             self._forget(uid)
         elif is_terminating(pod):
             if uid not in self._stopping:
                 self._stopping.add(uid)
                 self._spawn(self._stop(pod))
-        elif pod["spec"].get("nodeName") and uid not in self._known and not is_finished(pod):
+        elif node and uid not in self._known and not is_finished(pod):
             self._known.add(uid)
             self._spawn(self._start(pod))
 
@@ -60,6 +80,7 @@ class Kubelet:
     def _forget(self, uid: str) -> None:
         if task := self._running.get(uid):
             task.cancel()
+        self._up.pop(uid, None)
         self._known.discard(uid)
         self._stopping.discard(uid)
         self._logs.drop(uid)
@@ -75,18 +96,26 @@ class Kubelet:
 
     async def _start(self, pod: Object) -> None:
         uid = pod["metadata"]["uid"]
+        await self._faults.reach(pod)
         current = await self._client.get(PODS, pod["metadata"]["namespace"], pod["metadata"]["name"])
         if current is None or current["metadata"]["uid"] != uid or is_terminating(current):
+            return
+        current = await self._faults.pull(current)
+        if current is None:
             return
         main = current["spec"]["containers"][0]["name"]
         log = self._logs.open(uid, main)
         self._addresses += 1
         await self._client.set_status(PODS, current, _running_status(current, self._addresses))
         await self._client.record_event(current, "Normal", "Started", f"Started container {main}", "kubelet")
+        self._up[uid] = current
         program = self._programs.program(current, log)
+        if program is not None:
+            task = self._running[uid] = asyncio.ensure_future(program)
+        if self._faults.out_of_memory(current):
+            self._kill(uid)
         if program is None:
             return
-        task = self._running[uid] = asyncio.ensure_future(program)
         try:
             code = await task
         except asyncio.CancelledError:
@@ -96,14 +125,33 @@ class Kubelet:
             log.end()
         await self._finish(current, code)
 
+    def _kill_for_memory(self) -> None:
+        for uid, pod in list(self._up.items()):
+            if self._faults.out_of_memory(pod):
+                self._kill(uid)
+
+    def _kill(self, uid: str) -> None:
+        """End a container as the kernel does when its memory is used up."""
+        pod = self._up.pop(uid)
+        self._killed[uid] = OUT_OF_MEMORY
+        if task := self._running.get(uid):
+            task.cancel()
+        else:
+            self._spawn(self._finish(pod, OUT_OF_MEMORY[0]))
+
     async def _finish(self, pod: Object, code: int) -> None:
+        uid = pod["metadata"]["uid"]
+        self._up.pop(uid, None)
+        code, reason = self._killed.pop(uid, (code, "Completed" if code == 0 else "Error"))
+        await self._faults.reach(pod)
         current = await self._client.get(PODS, pod["metadata"]["namespace"], pod["metadata"]["name"])
         if current is not None and not is_finished(current):
-            await self._client.set_status(PODS, pod, _finished_status(current, code))
+            await self._client.set_status(PODS, current, _finished_status(current, code, reason))
 
     async def _stop(self, pod: Object) -> None:
         """Let the program end by itself on the signal; its own grace limits how long that takes."""
         uid = pod["metadata"]["uid"]
+        await self._faults.reach(pod)
         task = self._running.get(uid)
         if task is not None:
             task.cancel()
@@ -149,16 +197,16 @@ def _running_status(pod: Object, number: int) -> dict[str, Any]:
     }
 
 
-def _finished_status(pod: Object, code: int) -> dict[str, Any]:
+def _finished_status(pod: Object, code: int, reason: str) -> dict[str, Any]:
     now = timestamp()
     containers = []
     for container in pod["status"].get("containerStatuses", ()):
         terminated = {
             "exitCode": code,
-            "reason": "Completed" if code == 0 else "Error",
+            "reason": reason,
             "startedAt": container["state"].get("running", {}).get("startedAt", now),
             "finishedAt": now,
-            "containerID": container["containerID"],
+            "containerID": container.get("containerID", ""),
         }
         containers.append(
             {**container, "ready": False, "started": False, "state": {"terminated": terminated}}

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
+
+from airflow_priority_spark.embedded.objects import current_time
 
 LINES_KEPT = 50_000
 
@@ -25,7 +27,7 @@ class ContainerLog:
 
     def write(self, text: str) -> None:
         """Append one line."""
-        self._lines.append((datetime.now(UTC), text))
+        self._lines.append((current_time(), text))
         self._written += 1
         self._tell()
 

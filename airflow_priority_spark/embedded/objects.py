@@ -15,14 +15,30 @@ Object = Mapping[str, Any]
 _NAME_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 
 
+class _Clock:
+    """The cluster's clock: this machine's, but for the fault ``clock-skew``."""
+
+    skew = timedelta(0)
+
+
+def set_clock_skew(seconds: float) -> None:
+    """Make the cluster's clock go ahead of this machine's, or behind."""
+    _Clock.skew = timedelta(seconds=seconds)
+
+
+def current_time() -> datetime:
+    """Return what the cluster's clock shows."""
+    return datetime.now(UTC) + _Clock.skew
+
+
 def timestamp(moment: datetime | None = None) -> str:
     """Return a moment (default: now) as ``metav1.Time`` prints it, in whole seconds."""
-    return (moment or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return (moment or current_time()).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def micro_timestamp() -> str:
     """Return now as ``metav1.MicroTime`` prints it."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return current_time().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def moment(text: str) -> datetime:
@@ -32,7 +48,7 @@ def moment(text: str) -> datetime:
 
 def seconds_until(text: str) -> float:
     """Return the seconds from now to a timestamp of the API; negative once it has passed."""
-    return (moment(text) - datetime.now(UTC)) / timedelta(seconds=1)
+    return (moment(text) - current_time()) / timedelta(seconds=1)
 
 
 def new_uid() -> str:
@@ -69,4 +85,34 @@ def owner_reference(owner: Object, *, controller: bool = True) -> dict[str, Any]
         "uid": owner["metadata"]["uid"],
         "controller": controller,
         "blockOwnerDeletion": True,
+    }
+
+
+def event_about(about: Object, severity: str, reason: str, message: str, component: str) -> dict[str, Any]:
+    """Return an Event as client-go's recorder writes it; severity is ``Normal`` or ``Warning``."""
+    metadata = about["metadata"]
+    now = timestamp()
+    return {
+        "metadata": {
+            "name": generated_name(f"{metadata['name']}."[:58]),
+            "namespace": metadata.get("namespace", "default"),
+        },
+        "involvedObject": {
+            "apiVersion": about["apiVersion"],
+            "kind": about["kind"],
+            "name": metadata["name"],
+            "namespace": metadata.get("namespace", ""),
+            "uid": metadata["uid"],
+            "resourceVersion": metadata["resourceVersion"],
+        },
+        "type": severity,
+        "reason": reason,
+        "message": message,
+        "count": 1,
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "eventTime": None,
+        "source": {"component": component},
+        "reportingComponent": component,
+        "reportingInstance": f"{component}-embedded",
     }

@@ -45,13 +45,17 @@ def strategic_merge_patch(target: Any, patch: Any, field: str = "") -> Any:
     if isinstance(patch, list) and field in MERGE_KEYS:
         return _merge_keyed(target or [], patch, MERGE_KEYS[field])
     if isinstance(patch, list) and field == "finalizers":
-        return [*(target or []), *(item for item in patch if item not in (target or []))]
+        return [*patch, *(item for item in target or [] if item not in patch)]
     if not isinstance(patch, Mapping):
         return patch
     if patch.get("$patch") == "replace":
         return {key: value for key, value in patch.items() if key != "$patch"}
     merged = dict(target) if isinstance(target, Mapping) else {}
     for key, value in patch.items():
+        if key.startswith("$deleteFromPrimitiveList/"):
+            name = key.partition("/")[2]
+            merged[name] = [item for item in merged.get(name) or [] if item not in value]
+            continue
         if key.startswith("$"):
             continue
         if value is None:
@@ -62,13 +66,16 @@ def strategic_merge_patch(target: Any, patch: Any, field: str = "") -> Any:
 
 
 def _merge_keyed(target: Sequence[Any], patch: Sequence[Any], key: str) -> list[Any]:
+    """Join two lists by a key; what the patch names comes first, as upstream orders it."""
     merged = {item.get(key): item for item in target}
+    named = [item.get(key) for item in patch]
     for item in patch:
         if item.get("$patch") == "delete":
             merged.pop(item.get(key), None)
         else:
             merged[item.get(key)] = strategic_merge_patch(merged.get(item.get(key)), item)
-    return list(merged.values())
+    order = [name for name in named if name in merged] + [name for name in merged if name not in named]
+    return [merged[name] for name in order]
 
 
 def json_patch(target: Mapping[str, Any], operations: Any) -> Any:
@@ -82,12 +89,8 @@ def json_patch(target: Mapping[str, Any], operations: Any) -> Any:
         try:
             _apply(document, operation)
         except (KeyError, IndexError, ValueError, TypeError) as error:
-            message = (
-                f"the server rejected our request due to an error in our request: {operation.get('op')} "
-            )
-            raise ApiError(
-                422, "Invalid", f"{message}operation does not apply: {operation.get('path')}"
-            ) from error
+            message = "the server rejected our request due to an error in our request"
+            raise ApiError(422, "Invalid", message) from error
     return document
 
 
@@ -104,7 +107,7 @@ def _apply(document: Any, operation: Mapping[str, Any]) -> None:
     elif name == "remove":
         _remove(document, operation["path"])
     elif name == "replace":
-        _find(document, operation["path"])
+        # Upstream's library sets a key of an object that is not there.
         _set(document, operation["path"], operation["value"])
     elif name == "add":
         _add(document, operation["path"], operation["value"])

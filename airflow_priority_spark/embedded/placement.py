@@ -3,7 +3,7 @@
 
 Filters run in the order of kube-scheduler's default profile; a node counts for the first filter it fails,
 where resources name everything that is short. Sources: kubernetes ``pkg/scheduler/framework/plugins``
-(nodeunschedulable, tainttoleration, nodeaffinity, noderesources).
+(nodeunschedulable, tainttoleration, nodeaffinity, noderesources; the rest is in ``affinity``).
 """
 
 from __future__ import annotations
@@ -13,19 +13,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_priority_spark.embedded.objects import Object, labels_of
-from airflow_priority_spark.embedded.pods import Resources
+from airflow_priority_spark.embedded.affinity import (
+    NO_ANTI_AFFINITY,
+    NO_EXISTING_ANTI_AFFINITY,
+    NO_SPREAD,
+    Neighbourhood,
+    matches_node_affinity,
+)
+from airflow_priority_spark.embedded.objects import Object
+from airflow_priority_spark.embedded.pods import Resources, add, pod_requests, subtract
 from airflow_priority_spark.embedded.quantities import NANO, ZERO, Quantity, parse_all
 
+MINIMUM_CHOICE = 100
 _REPELLING = ("NoSchedule", "NoExecute")
 
 
 @dataclass
 class Node:
-    """A node and what its pods hold; ``used`` counts pods under ``pods``."""
+    """A node, its pods by uid, and what they hold; ``used`` counts pods under ``pods``."""
 
     data: Object
     used: Resources = field(default_factory=dict)
+    pods: dict[str, Object] = field(default_factory=dict, repr=False)
+    _offered: Resources = field(default_factory=dict, repr=False)
+    _read_from: Object | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -34,12 +45,32 @@ class Node:
 
     @property
     def allocatable(self) -> Resources:
-        """What it offers to pods."""
-        status = self.data.get("status", {})
-        return parse_all(status.get("allocatable") or status.get("capacity"))
+        """What it offers to pods; read once for every version of the node."""
+        if self._read_from is not self.data:
+            status = self.data.get("status", {})
+            self._offered = parse_all(status.get("allocatable") or status.get("capacity"))
+            self._read_from = self.data
+        return self._offered
+
+    def without(self, pods: Iterable[Object]) -> Node:
+        """Return the node as it would be if some pods left."""
+        gone = {pod["metadata"]["uid"]: pod for pod in pods}
+        kept = {uid: pod for uid, pod in self.pods.items() if uid not in gone}
+        return Node(self.data, subtract(self.used, add(*map(held_by, gone.values()))), kept)
+
+    def with_pod(self, pod: Object) -> Node:
+        """Return the node as it would be with one more pod."""
+        return Node(self.data, add(self.used, held_by(pod)), {**self.pods, pod["metadata"]["uid"]: pod})
 
 
-def obstacles(node: Node, pod: Object, asked: Mapping[str, Quantity]) -> list[str]:
+def held_by(pod: Object) -> Resources:
+    """Return what a pod holds of a node."""
+    return add(pod_requests(pod["spec"]), {"pods": ONE_POD})
+
+
+def obstacles(
+    node: Node, pod: Object, asked: Mapping[str, Quantity], neighbourhood: Neighbourhood | None = None
+) -> list[str]:
     """Return why a pod cannot run on a node; empty when it can."""
     spec, node_spec = pod["spec"], node.data.get("spec", {})
     tolerations = spec.get("tolerations") or ()
@@ -49,11 +80,22 @@ def obstacles(node: Node, pod: Object, asked: Mapping[str, Quantity]) -> list[st
         if taint["effect"] in _REPELLING and not any(
             _tolerates(toleration, taint) for toleration in tolerations
         ):
-            return [f"node(s) had untolerated taint {{{taint['key']}: {taint.get('value', '')}}}"]
-    labels = labels_of(node.data)
-    if any(labels.get(key) != value for key, value in (spec.get("nodeSelector") or {}).items()):
+            return ["node(s) had untolerated taint(s)"]
+    if not matches_node_affinity(pod, node.data):
         return ["node(s) didn't match Pod's node affinity/selector"]
-    return _shortages(node, asked)
+    short = _shortages(node, asked)
+    if short or neighbourhood is None:
+        return short
+    obstacle = neighbourhood.obstacle(node.data)
+    return [obstacle] if obstacle else []
+
+
+def is_resolvable(node: Node, reasons: Sequence[str], asked: Mapping[str, Quantity]) -> bool:
+    """Whether these obstacles could go with pods of the node (``Unschedulable`` upstream)."""
+    if all(reason.startswith(("Insufficient", "Too many")) for reason in reasons):
+        offered = node.allocatable
+        return all(amount.nanos <= offered.get(name, ZERO).nanos for name, amount in asked.items())
+    return all(reason in (NO_SPREAD, NO_ANTI_AFFINITY, NO_EXISTING_ANTI_AFFINITY) for reason in reasons)
 
 
 def _shortages(node: Node, asked: Mapping[str, Quantity]) -> list[str]:
@@ -77,6 +119,15 @@ def _tolerates(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
     return bool(toleration.get("key")) and toleration.get("value", "") == taint.get("value", "")
 
 
+def nodes_enough(total: int) -> int:
+    """Return how many fitting nodes are enough to choose from.
+
+    As ``numFeasibleNodesToFind`` upstream with ``percentageOfNodesToScore: 5``, its least: big clusters are
+    tried out here on two cores.
+    """
+    return max(total * 5 // 100, MINIMUM_CHOICE)
+
+
 def emptiest(nodes: Iterable[Node], asked: Mapping[str, Quantity]) -> Node:
     """Return the node left with the largest free share of cpu and memory; ties go to the first name."""
     return min(nodes, key=lambda node: (_share_used(node, asked), node.name))
@@ -92,21 +143,29 @@ def _share_used(node: Node, asked: Mapping[str, Quantity]) -> float:
 
 
 def unschedulable_sentence(reasons: Sequence[Sequence[str]]) -> str:
-    """Return the scheduler's message from every node's obstacles (``FitError.Error`` upstream)."""
+    """Return the scheduler's words about every node's obstacles (``FitError.Error`` upstream)."""
     total = len(reasons)
     if not total:
         return "no nodes available to schedule pods"
     counted = Counter(reason for node in reasons for reason in node)
     listed = ", ".join(sorted(f"{count} {reason}" for reason, count in counted.items()))
-    short = sum(all(reason.startswith(("Insufficient", "Too many")) for reason in node) for node in reasons)
-    victims = [
-        f"{total - short} Preemption is not helpful for scheduling" if total > short else "",
-        f"{short} No preemption victims found for incoming pod" if short else "",
+    return f"0/{total} nodes are available: {listed}."
+
+
+def preemption_sentence(total: int, resolvable: int, *, allowed: bool) -> str:
+    """Return the scheduler's words about a preemption that did not come about.
+
+    :param resolvable: the nodes whose obstacles could have gone with a pod.
+    :param allowed: whether the pod may push others out.
+    """
+    head = " no new claims to deallocate, preemption: "
+    if not allowed:
+        return f"{head}not eligible due to preemptionPolicy=Never."
+    parts = [
+        f"{resolvable} No preemption victims found for incoming pod" if resolvable else "",
+        f"{total - resolvable} Preemption is not helpful for scheduling" if total > resolvable else "",
     ]
-    preemption = ", ".join(filter(None, victims))
-    return (
-        f"0/{total} nodes are available: {listed}. preemption: 0/{total} nodes are available: {preemption}."
-    )
+    return f"{head}0/{total} nodes are available: {', '.join(filter(None, parts))}."
 
 
 ONE_POD = Quantity(NANO)

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_priority_spark.embedded.errors import bad_request
 from airflow_priority_spark.embedded.logbook import ContainerLog, LogBook
-from airflow_priority_spark.embedded.objects import moment
+from airflow_priority_spark.embedded.objects import current_time, moment
 
 
 def find_log(logs: LogBook, pod: Mapping[str, Any], container: str | None) -> ContainerLog:
@@ -51,7 +51,7 @@ async def log_lines(log: ContainerLog, query: Mapping[str, str]) -> AsyncIterato
 
 def _since(query: Mapping[str, str]) -> datetime | None:
     if query.get("sinceSeconds"):
-        return datetime.now(UTC) - timedelta(seconds=int(query["sinceSeconds"]))
+        return current_time() - timedelta(seconds=int(query["sinceSeconds"]))
     return moment(query["sinceTime"]) if query.get("sinceTime") else None
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from types import TracebackType
 
 from airflow_priority_spark.embedded.access import ADMIN, Denial
-from airflow_priority_spark.embedded.serving import KUBECONFIG, LOG, STATE, WORK
+from airflow_priority_spark.embedded.fault_handle import Faults
+from airflow_priority_spark.embedded.serving import FAULTS_TOKEN, KUBECONFIG, LOG, STATE, WORK
 from airflow_priority_spark.embedded.settings import ClusterSettings
 from airflow_priority_spark.embedded.spark_submit import end_leftovers
 from airflow_priority_spark.embedded.specs import DEFAULT_NODES, NodeSpec, Quota
@@ -42,6 +43,7 @@ class EmbeddedCluster:
         self.real_drivers: bool = state["real_drivers"]
         self.kubeconfig = directory / KUBECONFIG
         self.log = directory / LOG
+        self.faults = Faults(state["faults_url"], (directory / FAULTS_TOKEN).read_text())
         self._process = process
 
     @classmethod
@@ -56,6 +58,7 @@ class EmbeddedCluster:
         driver_start_seconds: float = 0.5,
         port: int = 0,
         without_crd: bool = False,
+        bare: bool = False,
         app_root: Path | None = None,
         watch_window: int = DEFAULT_WINDOW,
         denials: Sequence[Denial] = (),
@@ -67,6 +70,7 @@ class EmbeddedCluster:
         :param runtime: ``spark``, ``simulated`` or ``auto``.
         :param simulated_seconds: run time of simulated applications without an annotation.
         :param driver_start_seconds: from a driver's start to its request for executors.
+        :param bare: a control plane only, without nodes, kubelet and Spark operator.
         :param watch_window: events per kind a watch can resume over.
         :param denials: what other users may not do; each gets a kubeconfig (``kubeconfig_of``).
         :raises InvalidInput: when something asked for cannot be.
@@ -82,6 +86,7 @@ class EmbeddedCluster:
             driver_start_seconds=driver_start_seconds,
             app_root=app_root,
             with_crd=not without_crd,
+            bare=bare,
             window=watch_window,
             denials=denials,
         )

@@ -7,6 +7,7 @@ the same code would agree with its mistakes. Source: apimachinery ``pkg/api/reso
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -45,6 +46,8 @@ class Quantity:
 ZERO = Quantity(0)
 
 
+# A cluster knows few different amounts, and the scheduler reads those of every node for every pod.
+@functools.lru_cache(maxsize=1 << 16)
 def parse(text: object) -> Quantity:
     """Read a quantity; raises ``ValueError`` with the API server's sentence when it is none."""
     match = _SYNTAX.fullmatch(str(text))

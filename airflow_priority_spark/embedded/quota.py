@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from airflow_priority_spark.embedded.errors import forbidden
-from airflow_priority_spark.embedded.kinds import PODS, RESOURCE_QUOTAS, Kind
+from airflow_priority_spark.embedded.kinds import CLAIMS, PODS, RESOURCE_QUOTAS, Kind
 from airflow_priority_spark.embedded.objects import Object, is_finished, is_terminating, seconds_until
 from airflow_priority_spark.embedded.pods import (
     Resources,
@@ -27,6 +27,7 @@ from airflow_priority_spark.embedded.pods import (
     subtract,
 )
 from airflow_priority_spark.embedded.quantities import NANO, ZERO, Quantity, parse_all, printed
+from airflow_priority_spark.embedded.quota_rules import has_scopes, matches_scopes
 from airflow_priority_spark.embedded.store import Change, Store
 
 ONE = Quantity(NANO)
@@ -42,58 +43,105 @@ _COUNTED_BY_NAME = ("services", "configmaps", "resourcequotas")
 
 
 class QuotaLedger:
-    """Admits objects to their namespace's quotas and keeps ``status.hard`` and ``status.used``."""
+    """Admits objects to their namespace's quotas and keeps ``status.hard`` and ``status.used``.
 
-    def __init__(self, store: Store, kinds: tuple[Kind, ...]) -> None:
+    What an object takes counts at once: the API server writes it while it admits. What one gives back counts
+    ``lag`` seconds later, as it does where a controller has to see it first.
+    """
+
+    def __init__(self, store: Store, kinds: tuple[Kind, ...], lag: float = 0.0) -> None:
         self._store = store
+        self._lag = lag
+        # By namespace, and by the uid of each quota that has scopes.
         self._used: dict[str, Resources] = defaultdict(dict)
-        self._charged: dict[str, Resources] = {}
+        self._charged: dict[tuple[str, str], Resources] = {}
         for kind in kinds:
-            if kind.namespaced:
-                store.listen(kind, partial(self._record, kind))
+            self.follow(kind)
+
+    def follow(self, kind: Kind) -> None:
+        """Count a kind's objects from now on."""
+        if kind.namespaced:
+            self._store.listen(kind, partial(self._record, kind))
 
     def admit(self, kind: Kind, obj: Object) -> None:
         """Raise ``ApiError`` 403 when a quota of the object's namespace does not let it in."""
         namespace = obj["metadata"].get("namespace", "")
         quotas = [
-            (record.data["metadata"]["name"], _hard(record.data))
-            for record in self._store.all(RESOURCE_QUOTAS, namespace)
+            record.data
+            for record in (self._store.all(RESOURCE_QUOTAS, namespace) if namespace else ())
+            if not has_scopes(record.data) or (kind is PODS and matches_scopes(record.data, obj))
         ]
-        if not namespace or not quotas:
-            return
         name, usage = obj["metadata"]["name"], usage_of(kind, obj)
-        for quota, hard in quotas:
-            if kind is PODS and (missing := _unspecified(obj["spec"], hard)):
-                raise forbidden(kind, name, f"failed quota: {quota}: must specify {missing}")
-        for quota, hard in quotas:
-            if sentence := self._excess(namespace, quota, hard, usage):
+        for quota in quotas:
+            if kind is PODS and (missing := _unspecified(obj["spec"], _hard(quota))):
+                raise forbidden(
+                    kind, name, f"failed quota: {quota['metadata']['name']}: must specify {missing}"
+                )
+        for quota in quotas:
+            if sentence := self._excess(quota, usage):
                 raise forbidden(kind, name, sentence)
 
-    def _excess(self, namespace: str, quota: str, hard: Resources, usage: Resources) -> str | None:
-        used = {name: self._used[namespace].get(name, ZERO) for name in hard}
+    def _excess(self, quota: Object, usage: Resources) -> str | None:
+        hard, taken = _hard(quota), self._used[_account(quota)]
+        used = {name: taken.get(name, ZERO) for name in hard}
         exceeded = sorted(
             name for name in hard if name in usage and used[name].nanos + usage[name].nanos > hard[name].nanos
         )
         if not exceeded:
             return None
-        requested, taken, limited = (
+        requested, held, limited = (
             ",".join(f"{name}={amounts[name]}" for name in exceeded) for amounts in (usage, used, hard)
         )
-        return f"exceeded quota: {quota}, requested: {requested}, used: {taken}, limited: {limited}"
+        name = quota["metadata"]["name"]
+        return f"exceeded quota: {name}, requested: {requested}, used: {held}, limited: {limited}"
 
     def _record(self, kind: Kind, change: Change) -> None:
         obj = change.record.data
-        namespace, uid = obj["metadata"]["namespace"], obj["metadata"]["uid"]
-        before = self._charged.pop(uid, {})
-        after = {} if change.type == "DELETED" else usage_of(kind, obj)
-        if after:
-            self._charged[uid] = after
-        if before != after:
-            self._used[namespace] = add(subtract(self._used[namespace], before), after)
-        if before != after or kind is RESOURCE_QUOTAS:
+        namespace, gone = obj["metadata"]["namespace"], change.type == "DELETED"
+        usage = {} if gone else usage_of(kind, obj)
+        self._charge(namespace, namespace, obj, usage)
+        if kind is PODS:
+            for record in self._store.all(RESOURCE_QUOTAS, namespace):
+                if has_scopes(record.data):
+                    counted = usage if not gone and matches_scopes(record.data, obj) else {}
+                    self._charge(record.data["metadata"]["uid"], namespace, obj, counted)
+            if not gone and is_terminating(obj):
+                self._look_again_after_grace(obj)
+        elif kind is RESOURCE_QUOTAS:
+            self._open(obj, gone=gone)
             self._publish(namespace)
-        if kind is PODS and change.type != "DELETED" and is_terminating(obj):
-            self._look_again_after_grace(obj)
+
+    def _charge(self, account: str, namespace: str, obj: Object, after: Resources) -> None:
+        key = account, obj["metadata"]["uid"]
+        before = self._charged.pop(key, {})
+        if after:
+            self._charged[key] = after
+        if before == after:
+            return
+        freed = any(before[name].nanos > after.get(name, ZERO).nanos for name in before)
+        if freed and self._lag:
+            loop = asyncio.get_running_loop()
+            loop.call_later(self._lag, self._settle, account, namespace, before, after)
+        else:
+            self._settle(account, namespace, before, after)
+
+    def _settle(self, account: str, namespace: str, before: Resources, after: Resources) -> None:
+        self._used[account] = add(subtract(self._used[account], before), after)
+        self._publish(namespace)
+
+    def _open(self, quota: Object, *, gone: bool) -> None:
+        """Begin to count for a quota with scopes, or stop."""
+        account = quota["metadata"]["uid"]
+        if gone:
+            self._used.pop(account, None)
+            self._charged = {key: value for key, value in self._charged.items() if key[0] != account}
+        elif has_scopes(quota) and account not in self._used:
+            self._used[account] = {}
+            for record in self._store.all(PODS, quota["metadata"]["namespace"]):
+                if matches_scopes(quota, record.data):
+                    usage = usage_of(PODS, record.data)
+                    self._charged[account, record.data["metadata"]["uid"]] = usage
+                    self._used[account] = add(self._used[account], usage)
 
     def _look_again_after_grace(self, pod: Object) -> None:
         rest = seconds_until(pod["metadata"]["deletionTimestamp"])
@@ -108,12 +156,17 @@ class QuotaLedger:
 
     def _publish(self, namespace: str) -> None:
         for record in list(self._store.all(RESOURCE_QUOTAS, namespace)):
-            hard = _hard(record.data)
-            used = {name: self._used[namespace].get(name, ZERO) for name in hard}
+            hard, taken = _hard(record.data), self._used[_account(record.data)]
+            used = {name: taken.get(name, ZERO) for name in hard}
             status = {"hard": printed(hard), "used": printed(used)}
             if record.data.get("status") != status:
                 metadata = dict(record.data["metadata"])
                 self._store.put(RESOURCE_QUOTAS, {**record.data, "metadata": metadata, "status": status})
+
+
+def _account(quota: Object) -> str:
+    """Return where a quota's usage is kept: one without scopes shares its namespace's."""
+    return quota["metadata"]["uid"] if has_scopes(quota) else quota["metadata"]["namespace"]
 
 
 def usage_of(kind: Kind, obj: Object) -> Resources:
@@ -121,8 +174,19 @@ def usage_of(kind: Kind, obj: Object) -> Resources:
     usage = {f"count/{kind.resource}": ONE}
     if kind.plural in _COUNTED_BY_NAME and not kind.group:
         usage[kind.plural] = ONE
+    if kind is CLAIMS:
+        usage |= _storage(obj)
     if kind is PODS and _holds_compute(obj):
         usage |= {"pods": ONE, **_compute(pod_requests(obj["spec"]), pod_limits(obj["spec"]))}
+    return usage
+
+
+def _storage(claim: Object) -> Resources:
+    asked = parse_all((claim["spec"].get("resources") or {}).get("requests")).get("storage", ZERO)
+    usage = {"persistentvolumeclaims": ONE, "requests.storage": asked}
+    if name := claim["spec"].get("storageClassName"):
+        place = f"{name}.storageclass.storage.k8s.io"
+        usage |= {f"{place}/requests.storage": asked, f"{place}/persistentvolumeclaims": ONE}
     return usage
 
 

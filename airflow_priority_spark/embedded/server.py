@@ -3,44 +3,56 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from email.utils import format_datetime
 from typing import Any
 
 from aiohttp import web
 
 from airflow_priority_spark.embedded import errors
-from airflow_priority_spark.embedded.access import Access
+from airflow_priority_spark.embedded.access import ANONYMOUS, Access
+from airflow_priority_spark.embedded.answers import reshaped, write_list, write_object
 from airflow_priority_spark.embedded.discovery import documents
 from airflow_priority_spark.embedded.errors import ApiError
+from airflow_priority_spark.embedded.fault_gate import FaultGate
 from airflow_priority_spark.embedded.kinds import NAMESPACES, PODS, Kind
 from airflow_priority_spark.embedded.logbook import LogBook
-from airflow_priority_spark.embedded.patches import json_patch, merge_patch, strategic_merge_patch
+from airflow_priority_spark.embedded.objects import current_time
+from airflow_priority_spark.embedded.options import (
+    APPLY_TYPES,
+    as_told_to_patches,
+    is_dry_run,
+    read_body,
+    read_deletion,
+    read_patch,
+    read_yaml,
+)
+from airflow_priority_spark.embedded.pages import Page, check_list_options, page
 from airflow_priority_spark.embedded.paths import Paths, Target
 from airflow_priority_spark.embedded.podlogs import find_log, log_lines
+from airflow_priority_spark.embedded.rights import Rights
 from airflow_priority_spark.embedded.selectors import Predicate, compile_selectors
 from airflow_priority_spark.embedded.store import Record
-from airflow_priority_spark.embedded.verbs import Deletion, Verbs
+from airflow_priority_spark.embedded.verbs import Verbs
 from airflow_priority_spark.embedded.watching import DEFAULT_SECONDS, WatchRequest, watch
 
 MAX_BODY_BYTES = 3 << 20
 _OPEN_PATHS = ("/version", "/healthz", "/livez", "/readyz")
 _REVIEW_PATH = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-_PATCHES: dict[str, Callable[[Any, Any], Any]] = {
-    "application/json-patch+json": json_patch,
-    "application/merge-patch+json": merge_patch,
-    "application/strategic-merge-patch+json": strategic_merge_patch,
-}
 _log = logging.getLogger(__name__)
 
 
 class ApiServer:
     """One handler for every path, as the API server's own mux."""
 
-    def __init__(self, verbs: Verbs, kinds: Iterable[Kind], access: Access, logs: LogBook) -> None:
+    def __init__(
+        self, verbs: Verbs, kinds: Iterable[Kind], access: Access, logs: LogBook, faults: FaultGate
+    ) -> None:
         self._verbs = verbs
+        self._faults = faults
         self._access = access
+        access.use(Rights(verbs.store))
         self._logs = logs
         self._paths = Paths(kinds)
         self._documents = documents(kinds)
@@ -56,6 +68,7 @@ class ApiServer:
         """Return the aiohttp application."""
         application = web.Application(client_max_size=MAX_BODY_BYTES)
         application.router.add_route("*", "/{path:.*}", self.handle)
+        application.on_response_prepare.append(_date)
         return application
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -63,7 +76,7 @@ class ApiServer:
         try:
             return await self._answer(request)
         except ApiError as error:
-            return web.json_response(error.status(), status=error.code)
+            return web.json_response(error.status(), status=error.code, headers=_retry_after(error))
         except web.HTTPException as error:
             return _json(ApiError(error.status, error.reason, error.reason).status(), error.status)
         except ConnectionError:
@@ -79,14 +92,21 @@ class ApiServer:
         if path == _OPEN_PATHS[0]:
             return web.json_response(self._documents[path])
         user = self._access.user(request.headers.get("Authorization"))
+        user = self._access.acting_as(user, request.headers.get("Impersonate-User"))
+        if user == ANONYMOUS and path in self._documents:
+            raise ApiError(403, "Forbidden", f'forbidden: User "{user}" cannot get path "{path}"')
         if request.method == "GET" and path in self._documents:
             return web.json_response(self._documents[path])
         if path == _REVIEW_PATH and request.method == "POST":
-            return web.json_response(self._access.review(user, await _body(request)), status=201)
+            return web.json_response(self._access.review(user, await read_body(request)), status=201)
         target = self._paths.target(path)
+        if target is None and user not in self._access.tokens:
+            why = f'forbidden: User "{user}" cannot {request.method.lower()} path "{path}"'
+            raise ApiError(403, "Forbidden", why)
         if target is None:
             return web.Response(status=404, text="404 page not found\n")
         verb = _verb(request, target)
+        await self._faults.admit(_facts(verb, target, user))
         place = target.name if target.kind is NAMESPACES else target.namespace
         self._access.check(user, verb, target.kind, place, target.name, target.subresource)
         return await self._methods[request.method](request, target)
@@ -94,82 +114,117 @@ class ApiServer:
     async def _get(self, request: web.Request, target: Target) -> web.StreamResponse:
         if target.subresource == "log":
             record = self._verbs.get(target.kind, target.namespace, target.name)
+            if not record.data["spec"].get("nodeName"):
+                return web.Response(status=204)
             log = find_log(self._logs, record.data, request.query.get("container"))
             return await _stream(request, log_lines(log, request.query), "text/plain")
         if target.name:
-            return _one(self._verbs.get(target.kind, target.namespace, target.name))
+            record = self._verbs.get(target.kind, target.namespace, target.name)
+            return write_object(request, target.kind, record)
+        check_list_options(request.query)
         matches = _selectors(request, target.kind)
         if _wants_watch(request):
             return await self._watch(request, target, matches)
-        return self._list(target, matches)
-
-    def _list(self, target: Target, matches: Predicate) -> web.Response:
-        store = self._verbs.store
-        found = [
-            record.encoded for record in store.all(target.kind, target.namespace) if matches(record.data)
-        ]
-        head = {
-            "kind": f"{target.kind.kind}List",
-            "apiVersion": target.kind.api_version,
-            "metadata": {"resourceVersion": str(store.version)},
-        }
-        body = json.dumps(head)[:-1].encode() + b',"items":[' + b",".join(found) + b"]}"
-        return web.Response(body=body, content_type="application/json")
+        found = page(self._verbs.store, target.kind, target.namespace, matches, request.query)
+        return write_list(request, target.kind, found)
 
     async def _watch(self, request: web.Request, target: Target, matches: Predicate) -> web.StreamResponse:
         version = request.query.get("resourceVersion") or "0"
-        if not version.isdigit():
-            raise errors.bad_request(f'Invalid value: "{version}": strconv.ParseUint: invalid syntax')
         wanted = WatchRequest(
             kind=target.kind,
             namespace=target.namespace,
             matches=matches,
             version=int(version),
             bookmarks=_flag(request, "allowWatchBookmarks"),
+            initial=_flag(request, "sendInitialEvents"),
             seconds=float(request.query.get("timeoutSeconds") or DEFAULT_SECONDS),
         )
-        return await _stream(request, watch(self._verbs.store, wanted), "application/json")
+        user = self._access.user(request.headers.get("Authorization"))
+        lines = self._faults.watched(
+            _facts("watch", target, user), watch(self._verbs.store, wanted), resumes=wanted.version != 0
+        )
+        return await _stream(request, reshaped(request, target.kind, lines), "application/json")
 
     async def _post(self, request: web.Request, target: Target) -> web.StreamResponse:
-        body = await _body(request)
+        body = await read_body(request)
         if target.subresource == "binding" or body.get("kind") == "Binding":
-            name = target.name or body["metadata"]["name"]
-            self._verbs.bind(target.namespace, name, body["target"]["name"])
-            return _json(
-                {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201
-            )
+            return self._bind(target, body)
         if target.name or (target.kind.namespaced and not target.namespace):
             raise errors.method_not_allowed()
-        return _one(self._verbs.create(target.kind, target.namespace, body), 201)
+        dry_run = is_dry_run(request.query.getall("dryRun", []), "CreateOptions")
+        strict = request.query.get("fieldValidation") == "Strict"
+        record = self._verbs.create(target.kind, target.namespace, body, dry_run=dry_run, strict=strict)
+        return write_object(request, target.kind, record, 201)
+
+    def _bind(self, target: Target, body: dict[str, Any]) -> web.Response:
+        node = (body.get("target") or {}).get("name")
+        if not node:
+            raise ApiError(500, "", "target.name: Required value")
+        self._verbs.bind(target.namespace, target.name or body["metadata"]["name"], node)
+        status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+        return web.json_response(status, status=201)
 
     async def _put(self, request: web.Request, target: Target) -> web.StreamResponse:
         _require_object(target)
-        body = await _body(request)
-        status = target.subresource == "status"
-        return _one(self._verbs.replace(target.kind, target.namespace, target.name, body, status=status))
+        body = await read_body(request)
+        record = self._verbs.replace(
+            target.kind,
+            target.namespace,
+            target.name,
+            body,
+            status=target.subresource == "status",
+            dry_run=is_dry_run(request.query.getall("dryRun", []), "UpdateOptions"),
+        )
+        return write_object(request, target.kind, record)
 
     async def _patch(self, request: web.Request, target: Target) -> web.StreamResponse:
         _require_object(target)
-        apply = _PATCHES.get(request.content_type)
-        if apply is None:
-            raise errors.unsupported_media_type(request.content_type, list(_PATCHES))
-        patch = await _json_body(request)
-        status = target.subresource == "status"
-        record = self._verbs.update(
-            target.kind, target.namespace, target.name, lambda data: apply(data, patch), status=status
+        dry_run = is_dry_run(request.query.getall("dryRun", []), "PatchOptions")
+        if request.content_type in APPLY_TYPES:
+            return await self._apply(request, target, dry_run=dry_run)
+        mutation = await read_patch(request, custom=target.kind in self._verbs.schemas)
+        try:
+            record = self._verbs.update(
+                target.kind,
+                target.namespace,
+                target.name,
+                mutation,
+                status=target.subresource == "status",
+                dry_run=dry_run,
+            )
+        except ApiError as error:
+            raise as_told_to_patches(error, custom=target.kind in self._verbs.schemas) from error
+        return write_object(request, target.kind, record)
+
+    async def _apply(self, request: web.Request, target: Target, *, dry_run: bool) -> web.StreamResponse:
+        applied = await read_yaml(request)
+        record, created = self._verbs.apply(
+            target.kind,
+            target.namespace,
+            target.name,
+            applied,
+            manager=request.query.get("fieldManager", ""),
+            force=_flag(request, "force"),
+            status=target.subresource == "status",
+            dry_run=dry_run,
         )
-        return _one(record)
+        return write_object(request, target.kind, record, 201 if created else 200)
 
     async def _delete(self, request: web.Request, target: Target) -> web.StreamResponse:
-        options = _deletion(request, await _body(request))
+        options = read_deletion(request.query, await read_body(request))
         if not target.name:
             matches = _selectors(request, target.kind)
-            self._verbs.delete_matching(target.kind, target.namespace, matches, options)
-            return self._list(target, lambda _: False)
-        record, gone = self._verbs.delete(target.kind, target.namespace, target.name, options)
-        if target.kind is PODS or not gone:
-            return _one(record)
+            gone = self._verbs.delete_matching(target.kind, target.namespace, matches, options)
+            version = {"resourceVersion": str(self._verbs.store.version)}
+            return write_list(request, target.kind, Page(gone, version))
+        record, gone_now = self._verbs.delete(target.kind, target.namespace, target.name, options)
+        if target.kind is PODS or not gone_now:
+            return write_object(request, target.kind, record)
         return _json(_deleted(target, record))
+
+
+async def _date(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Date"] = format_datetime(current_time(), usegmt=True)
 
 
 def _verb(request: web.Request, target: Target) -> str:
@@ -180,6 +235,16 @@ def _verb(request: web.Request, target: Target) -> str:
     if request.method not in verbs:
         raise errors.method_not_allowed()
     return verbs[request.method]
+
+
+def _facts(verb: str, target: Target, user: str) -> dict[str, str]:
+    """Return what a fault may be narrowed to."""
+    return {"verb": verb, "resource": target.kind.plural, "namespace": target.namespace, "user": user}
+
+
+def _retry_after(error: ApiError) -> dict[str, str]:
+    seconds = error.details.get("retryAfterSeconds")
+    return {"Retry-After": str(seconds)} if seconds else {}
 
 
 def _require_object(target: Target) -> None:
@@ -201,30 +266,6 @@ def _selectors(request: web.Request, kind: Kind) -> Predicate:
     )
 
 
-async def _json_body(request: web.Request) -> Any:
-    text = await request.text()
-    try:
-        return json.loads(text) if text.strip() else {}
-    except ValueError as error:
-        raise errors.bad_request(f"the object provided is unrecognized: {error}") from error
-
-
-async def _body(request: web.Request) -> dict[str, Any]:
-    body = await _json_body(request)
-    if not isinstance(body, dict):
-        raise errors.bad_request("the object provided is unrecognized: expected a JSON object")
-    return body
-
-
-def _deletion(request: web.Request, body: dict[str, Any]) -> Deletion:
-    conditions = body.get("preconditions") or {}
-    asked = body.get("gracePeriodSeconds")
-    if asked is None:
-        asked = request.query.get("gracePeriodSeconds")
-    grace = None if asked is None else int(asked)
-    return Deletion(conditions.get("uid"), conditions.get("resourceVersion"), grace)
-
-
 def _deleted(target: Target, record: Record) -> dict[str, Any]:
     group = {"group": target.kind.group} if target.kind.group else {}
     details = {
@@ -234,10 +275,6 @@ def _deleted(target: Target, record: Record) -> dict[str, Any]:
         "uid": record.data["metadata"]["uid"],
     }
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
-
-
-def _one(record: Record, code: int = 200) -> web.Response:
-    return web.Response(body=record.encoded, status=code, content_type="application/json")
 
 
 def _json(body: dict[str, Any], code: int = 200) -> web.Response:

@@ -19,6 +19,10 @@ from airflow_priority_spark.embedded.applications import ApplicationController
 from airflow_priority_spark.embedded.client import LocalClient
 from airflow_priority_spark.embedded.collector import Collector
 from airflow_priority_spark.embedded.discovery import spark_application_crd
+from airflow_priority_spark.embedded.door import HOST, Door
+from airflow_priority_spark.embedded.fault_endpoint import FaultEndpoint
+from airflow_priority_spark.embedded.fault_gate import FaultGate
+from airflow_priority_spark.embedded.faults import Fault, FaultBoard
 from airflow_priority_spark.embedded.kinds import (
     CORE_KINDS,
     CUSTOM_RESOURCE_DEFINITIONS,
@@ -29,7 +33,8 @@ from airflow_priority_spark.embedded.kinds import (
 )
 from airflow_priority_spark.embedded.kubelet import Kubelet
 from airflow_priority_spark.embedded.logbook import LogBook
-from airflow_priority_spark.embedded.objects import new_uid
+from airflow_priority_spark.embedded.node_faults import NodeFaults
+from airflow_priority_spark.embedded.objects import new_uid, set_clock_skew
 from airflow_priority_spark.embedded.programs import RuntimeSettings, SparkPrograms
 from airflow_priority_spark.embedded.quota import QuotaLedger
 from airflow_priority_spark.embedded.scheduler import Scheduler
@@ -39,11 +44,11 @@ from airflow_priority_spark.embedded.spark_submit import end_leftovers
 from airflow_priority_spark.embedded.store import Store
 from airflow_priority_spark.embedded.verbs import Verbs
 
-HOST = "127.0.0.1"
 KUBECONFIG = "kubeconfig"
 STATE = "cluster.json"
 LOG = "cluster.log"
 UID = "cluster-uid"
+FAULTS_TOKEN = "faults-token"
 WORK = "work"
 # Watches never end by themselves: closing them is not worth waiting for.
 _CLOSE_SECONDS = 0.2
@@ -62,6 +67,9 @@ class Cluster:
         store = Store(settings.window)
         self._verbs = Verbs(store, QuotaLedger(store, kinds))
         client, logs = LocalClient(self._verbs), LogBook()
+        self.faults = FaultBoard()
+        self.faults.listen(self._on_fault)
+        NodeFaults(self._verbs, self.faults)
         runtime = RuntimeSettings(
             real=settings.real_drivers,
             simulated_seconds=settings.simulated_seconds,
@@ -69,13 +77,12 @@ class Cluster:
             work_directory=settings.directory / WORK,
             app_root=settings.app_root,
         )
-        self._kubelet = Kubelet(client, SparkPrograms(client, runtime), logs)
-        self._controllers: list[Controller] = [
-            Scheduler(client),
-            Collector(client, kinds),
-            ApplicationController(client),
-        ]
-        self.server = ApiServer(self._verbs, kinds, self.access, logs)
+        self._kubelet: Kubelet | None = None
+        self._controllers: list[Controller] = [Scheduler(client), Collector(client, kinds)]
+        if not settings.bare:
+            self._kubelet = Kubelet(client, SparkPrograms(client, runtime), logs, faults=self.faults)
+            self._controllers.append(ApplicationController(client, self.faults))
+        self.server = ApiServer(self._verbs, kinds, self.access, logs, FaultGate(self.faults))
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -89,16 +96,22 @@ class Cluster:
             if hard:
                 quota = {"metadata": {"name": name}, "spec": {"hard": dict(hard)}}
                 self._verbs.create(RESOURCE_QUOTAS, name, quota)
-        for node in self.settings.nodes:
+        for node in () if self.settings.bare else self.settings.nodes:
             self._verbs.create(NODES, "", node.manifest())
         if self.settings.with_crd:
             self._verbs.create(CUSTOM_RESOURCE_DEFINITIONS, "", spark_application_crd())
+
+    def _on_fault(self, _: str, fault: Fault) -> None:
+        if fault.kind == "clock-skew":
+            skew = self.faults.find("clock-skew")
+            set_clock_skew(skew.by if skew else 0)
 
     async def stop(self) -> None:
         """End the controllers and every program they run."""
         for task in self._tasks:
             task.cancel()
-        await self._kubelet.shut_down()
+        if self._kubelet is not None:
+            await self._kubelet.shut_down()
 
 
 async def serve(settings: ClusterSettings, *, stop_with_stdin: bool) -> None:
@@ -114,10 +127,11 @@ async def serve(settings: ClusterSettings, *, stop_with_stdin: bool) -> None:
         shutdown_timeout=_CLOSE_SECONDS,
     )
     await runner.setup()
-    site = web.TCPSite(runner, HOST, settings.port, backlog=1024)
-    await site.start()
-    port = runner.addresses[0][1]
-    _write_files(cluster, port)
+    door = Door(runner, settings.port, cluster.faults)
+    await door.open()
+    port = door.port
+    endpoint = FaultEndpoint(cluster.faults)
+    _write_files(cluster, port, await endpoint.start(), endpoint.token)
     _log.info(
         "serving on http://%s:%s, drivers %s", HOST, port, "real" if settings.real_drivers else "simulated"
     )
@@ -125,6 +139,7 @@ async def serve(settings: ClusterSettings, *, stop_with_stdin: bool) -> None:
         await _told_to_stop(stop_with_stdin=stop_with_stdin)
     finally:
         await cluster.stop()
+        await endpoint.stop()
         await runner.cleanup()
         (settings.directory / STATE).unlink(missing_ok=True)
 
@@ -155,7 +170,7 @@ def _cluster_uid(directory: Path) -> str:
     return file.read_text().strip()
 
 
-def _write_files(cluster: Cluster, port: int) -> None:
+def _write_files(cluster: Cluster, port: int, faults_url: str, faults_token: str) -> None:
     """Write the kubeconfigs, then the state file, whose appearance says that the cluster answers."""
     directory, url = cluster.settings.directory, f"http://{HOST}:{port}"
     for user, token in cluster.access.tokens.items():
@@ -163,7 +178,14 @@ def _write_files(cluster: Cluster, port: int) -> None:
             directory / (KUBECONFIG if user == ADMIN else f"{KUBECONFIG}-{user}"),
             _kubeconfig(url, user, token),
         )
-    state = {"pid": os.getpid(), "port": port, "url": url, "real_drivers": cluster.settings.real_drivers}
+    _write_private(directory / FAULTS_TOKEN, faults_token)
+    state = {
+        "pid": os.getpid(),
+        "port": port,
+        "url": url,
+        "real_drivers": cluster.settings.real_drivers,
+        "faults_url": faults_url,
+    }
     draft = directory / f"{STATE}.new"
     draft.write_text(json.dumps(state))
     draft.replace(directory / STATE)

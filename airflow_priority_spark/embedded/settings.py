@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from airflow_priority_spark.embedded import durations, spark_submit
+from airflow_priority_spark.embedded import option_values
 from airflow_priority_spark.embedded.access import Denial
 from airflow_priority_spark.embedded.command_arguments import CLUSTER_ARGUMENTS
 from airflow_priority_spark.embedded.specs import (
@@ -22,8 +22,6 @@ from airflow_priority_spark.embedded.specs import (
 from airflow_priority_spark.embedded.store import DEFAULT_WINDOW
 from airflow_priority_spark.errors import InvalidInput
 
-RUNTIMES = ("auto", "spark", "simulated")
-
 
 @dataclass(frozen=True)
 class ClusterSettings:
@@ -36,6 +34,7 @@ class ClusterSettings:
     :param runtime: ``spark``, ``simulated`` or ``auto``.
     :param simulated_seconds: run time of simulated applications that have no annotation.
     :param driver_start_seconds: from a driver's start to its request for executors.
+    :param bare: a control plane only; pods run when ``cluster controllers`` brings nodes.
     :param app_root: where ``local://`` files are looked for.
     :param window: events per kind a watch can resume over.
     """
@@ -49,39 +48,34 @@ class ClusterSettings:
     driver_start_seconds: float = 0.5
     app_root: Path | None = None
     with_crd: bool = True
+    bare: bool = False
     window: int = DEFAULT_WINDOW
     denials: Sequence[Denial] = ()
 
     @property
     def real_drivers(self) -> bool:
         """Whether drivers run as ``spark-submit``; raises ``InvalidInput`` when asked for and impossible."""
-        if self.runtime == "simulated":
-            return False
-        obstacle = spark_submit.obstacle()
-        if obstacle and self.runtime == "spark":
-            raise InvalidInput("--runtime", self.runtime, f"simulated on this machine: {obstacle}")
-        return obstacle is None
+        return option_values.real_drivers(self.runtime)
 
     @classmethod
     def from_arguments(cls, args: argparse.Namespace) -> ClusterSettings:
         """Read parsed arguments; raises ``InvalidInput`` naming the flag, the value and what is allowed."""
-        if args.runtime not in RUNTIMES:
-            raise InvalidInput("--runtime", args.runtime, ", ".join(RUNTIMES))
         nodes = [NodeSpec.parse(text) for text in args.node or ()] or DEFAULT_NODES
         names = [node.name for node in nodes]
         if repeated := next((name for name in names if names.count(name) > 1), None):
             raise InvalidInput("--node", repeated, "each node name once")
         return cls(
             directory=Path(args.directory).expanduser().resolve(),
-            port=_number("--port", args.port, 0, 65535),
+            port=option_values.number("--port", args.port, 0, 65535),
             nodes=nodes,
             namespaces=dict(parse_namespace(text) for text in args.namespace or ()),
-            runtime=args.runtime,
-            simulated_seconds=_duration("--simulated-runtime", args.simulated_runtime),
-            driver_start_seconds=_duration("--driver-start", args.driver_start),
-            app_root=_directory("--app-root", args.app_root),
+            runtime=option_values.runtime(args.runtime),
+            simulated_seconds=option_values.duration("--simulated-runtime", args.simulated_runtime),
+            driver_start_seconds=option_values.duration("--driver-start", args.driver_start),
+            app_root=option_values.directory("--app-root", args.app_root),
             with_crd=not args.without_crd,
-            window=_number("--watch-window", args.watch_window, 1, 10**9),
+            bare=args.bare,
+            window=option_values.number("--watch-window", args.watch_window, 1, 10**9),
             denials=[parse_denial(text) for text in args.deny or ()],
         )
 
@@ -96,6 +90,7 @@ class ClusterSettings:
         for denial in self.denials:
             line += ["--deny", f"{denial.user}:{denial.verb}:{denial.resource}"]
         line += ["--app-root", str(self.app_root)] if self.app_root else []
+        line += ["--bare"] if self.bare else []
         return line if self.with_crd else [*line, "--without-crd"]
 
 
@@ -105,25 +100,3 @@ def parser() -> argparse.ArgumentParser:
     for flags, keywords in CLUSTER_ARGUMENTS:
         found.add_argument(*flags, **keywords)
     return found
-
-
-def _number(flag: str, text: str, least: int, most: int) -> int:
-    if not str(text).isdigit() or not least <= int(text) <= most:
-        raise InvalidInput(flag, text, f"a whole number from {least} to {most}")
-    return int(text)
-
-
-def _duration(flag: str, text: str) -> float:
-    try:
-        return durations.seconds(text)
-    except ValueError:
-        raise InvalidInput(flag, text, durations.ALLOWED) from None
-
-
-def _directory(flag: str, text: str | None) -> Path | None:
-    if not text:
-        return None
-    path = Path(text).expanduser().resolve()
-    if not path.is_dir():
-        raise InvalidInput(flag, text, "an existing directory")
-    return path

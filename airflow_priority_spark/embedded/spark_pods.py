@@ -30,7 +30,7 @@ def driver_name(app: Object) -> str:
     """Return the name of an application's driver pod."""
     spec = app["spec"]
     conf = spec.get("sparkConf") or {}
-    named = spec["driver"].get("podName") or conf.get("spark.kubernetes.driver.pod.name")
+    named = (spec.get("driver") or {}).get("podName") or conf.get("spark.kubernetes.driver.pod.name")
     return named or f"{app['metadata']['name']}-driver"
 
 

@@ -25,6 +25,7 @@ class WatchRequest:
     """What a client wants to see.
 
     :param version: resume after this ``resourceVersion``; ``None`` or 0 begins with the current objects.
+    :param initial: begin with the current objects and tell with a bookmark that they are complete.
     :param seconds: when the server ends the watch.
     """
 
@@ -33,6 +34,7 @@ class WatchRequest:
     matches: Predicate
     version: int | None
     bookmarks: bool
+    initial: bool = False
     seconds: float = DEFAULT_SECONDS
 
 
@@ -76,13 +78,15 @@ async def watch(store: Store, request: WatchRequest) -> AsyncIterator[bytes]:
 
 
 def _beginning(store: Store, request: WatchRequest) -> Iterator[bytes]:
-    if request.version:
+    if request.version and not request.initial:
         for change in store.since(request.kind, request.version):
             yield from _told(request, change)
         return
     for record in list(store.all(request.kind, request.namespace)):
         if request.matches(record.data):
             yield _line("ADDED", record.encoded)
+    if request.initial and request.bookmarks:
+        yield _line("BOOKMARK", _bookmark(request.kind, store.version, complete=True))
 
 
 async def _live(store: Store, request: WatchRequest, backlog: _Backlog) -> AsyncIterator[bytes]:
@@ -121,12 +125,11 @@ def _last_seen(change: Change) -> Record:
     return Record({**before, "metadata": metadata}, change.record.version)
 
 
-def _bookmark(kind: Kind, version: int) -> bytes:
-    body: dict[str, object] = {
-        "kind": kind.kind,
-        "apiVersion": kind.api_version,
-        "metadata": {"resourceVersion": str(version), "creationTimestamp": None},
-    }
+def _bookmark(kind: Kind, version: int, *, complete: bool = False) -> bytes:
+    metadata: dict[str, object] = {"resourceVersion": str(version)}
+    if complete:
+        metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
+    body: dict[str, object] = {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": metadata}
     if kind is PODS:
         body |= {"spec": {"containers": None}, "status": {}}
     return json.dumps(body).encode()

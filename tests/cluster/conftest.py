@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Embedded clusters for the tests that talk to one over HTTP.
+"""One suite for two kinds of clusters: embedded ones, and any other (``tests.foreign``).
 
-``embedded_cluster`` is shared by a module: three nodes; each test has its own ``namespace``, without quota.
-A test that needs another cluster starts it with ``start_cluster``.
+A test that asks for ``kubernetes`` and ``namespace`` runs on either; one that asks for ``start_cluster`` or
+``embedded_cluster`` needs an embedded one. On another cluster every namespace is new and goes at the end.
 """
 
 from __future__ import annotations
 
 import itertools
+import uuid
 
 import pytest
 
 from airflow_priority_spark.embedded.process import EmbeddedCluster
 from tests.cluster.applications import Kubernetes
+from tests.foreign import FOREIGN
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +37,18 @@ def start_cluster(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def embedded_cluster(start_cluster):
-    """The module's cluster, with simulated drivers."""
+    """The module's cluster: three nodes, simulated drivers."""
     return start_cluster()
 
 
 @pytest.fixture(scope="module")
-def kubernetes(embedded_cluster):
-    """The real ``kubernetes`` client of the module's cluster."""
-    return Kubernetes(embedded_cluster.kubeconfig)
+def kubernetes(request):
+    """The real ``kubernetes`` client of the cluster under test."""
+    if FOREIGN:
+        request.getfixturevalue("foreign_controllers")
+        return Kubernetes(FOREIGN)
+    # A module may have its own `embedded_cluster`; asked for here, it is no reason to leave a test out.
+    return Kubernetes(request.getfixturevalue("embedded_cluster").kubeconfig)
 
 
 _numbers = itertools.count(1)
@@ -51,7 +57,7 @@ _numbers = itertools.count(1)
 @pytest.fixture
 def namespace(kubernetes):
     """A namespace of the test's own; what is left in it goes with it."""
-    name = f"team-{next(_numbers)}"
+    name = f"ps-test-{uuid.uuid4().hex[:6]}-{next(_numbers)}" if FOREIGN else f"team-{next(_numbers)}"
     kubernetes.create_namespace(name)
     yield name
     kubernetes.core.delete_namespace(name)

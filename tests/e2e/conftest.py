@@ -10,11 +10,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from kubernetes import client, config
 
 from airflow_priority_spark.embedded.process import EmbeddedCluster
 from demo.site import AirflowSite
 from tests.e2e.applications import Witness
 from tests.e2e.work import Run
+from tests.foreign import FOREIGN
 
 DAGS = Path(__file__).parent / "dags"
 
@@ -49,8 +51,34 @@ def make_site(directory: Path, cluster: EmbeddedCluster, **config: str) -> Airfl
     )
 
 
+class ForeignCluster:
+    """The namespaces of the tests on another cluster; made and removed, never taken over."""
+
+    kubeconfig = Path(FOREIGN)
+
+    def __enter__(self) -> ForeignCluster:
+        core = client.CoreV1Api(config.new_client_from_config(FOREIGN))
+        self._made = []
+        for name, hard in NAMESPACES.items():
+            core.create_namespace({"metadata": {"name": name}})
+            self._made.append(name)
+            quota = {"metadata": {"name": name}, "spec": {"hard": hard}}
+            core.create_namespaced_resource_quota(name, quota)
+        self._core = core
+        return self
+
+    def __exit__(self, *_) -> None:
+        for name in self._made:
+            self._core.delete_namespace(name)
+
+
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory):
+def cluster(request, tmp_path_factory):
+    if FOREIGN:
+        request.getfixturevalue("foreign_controllers")
+        with ForeignCluster() as foreign:
+            yield foreign
+        return
     with start_cluster(tmp_path_factory.mktemp("cluster")) as started:
         yield started
 

@@ -144,6 +144,7 @@ def test_the_command_line_shows_what_happened(runs, site):
 
 
 @pytest.mark.java
+@pytest.mark.embedded_only("controllers with real drivers are another setting")
 @pytest.mark.skipif(spark_submit.obstacle() is not None, reason=f"no spark-submit: {spark_submit.obstacle()}")
 def test_a_real_pyspark_program_runs_and_its_output_is_in_the_task_log(start):
     run = start("real")

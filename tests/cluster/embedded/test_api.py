@@ -101,9 +101,9 @@ def test_an_invalid_object_is_refused_with_its_field(kubernetes, namespace):
     )
 
     code, message = refusal(kubernetes.core.create_namespaced_pod, namespace, pod("a", cpu="lots"))
-    assert code == 422
-    assert (
-        'spec.containers[0].resources.requests[cpu]: Invalid value: "lots": quantities must match' in message
+    assert code == 400
+    assert message.startswith(
+        'Pod in version "v1" cannot be handled as a Pod: quantities must match the regular'
     )
 
     app = spark_application("a")
@@ -214,7 +214,7 @@ def test_label_selectors(kubernetes, namespace, selector, found):
 
     items = kubernetes.core.list_namespaced_config_map(namespace, label_selector=selector).items
 
-    assert [item.metadata.name for item in items] == found
+    assert [item.metadata.name for item in items if item.metadata.name in labels] == found
 
 
 def test_field_selectors(kubernetes, namespace):
@@ -248,7 +248,8 @@ def test_deletion_with_the_uid_of_another_object_conflicts(kubernetes, namespace
 
     uid = app["metadata"]["uid"]
     assert code == 409
-    assert message.endswith(f"Precondition failed: UID in precondition: another, UID in object meta: {uid}")
+    assert "another" in message
+    assert uid in message
     own = client.V1DeleteOptions(preconditions=client.V1Preconditions(uid=uid))
     assert kubernetes.delete_application(namespace, "app", body=own)["details"]["uid"] == uid
 
@@ -271,9 +272,9 @@ def test_a_collection_is_deleted_by_selector(kubernetes, namespace):
 
     kubernetes.core.delete_collection_namespaced_config_map(namespace, label_selector="keep=no")
 
-    assert [item.metadata.name for item in kubernetes.core.list_namespaced_config_map(namespace).items] == [
-        "c"
-    ]
+    left = [item.metadata.name for item in kubernetes.core.list_namespaced_config_map(namespace).items]
+    # Kubernetes puts certificates of its own into every namespace.
+    assert [name for name in left if not name.endswith(".crt")] == ["c"]
 
 
 def test_deleting_a_namespace_empties_it_first(kubernetes):

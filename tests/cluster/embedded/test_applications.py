@@ -86,7 +86,7 @@ def test_a_memory_string_spark_cannot_read_fails_the_submission(kubernetes, name
 
 
 def test_failed_runs_are_repeated_as_the_restart_policy_says(kubernetes, namespace):
-    policy = {"type": "OnFailure", "onFailureRetries": 1, "onFailureRetryInterval": 0}
+    policy = {"type": "OnFailure", "onFailureRetries": 1, "onFailureRetryInterval": 1}
 
     states = states_of(
         kubernetes, namespace, spark_application("app", exit_code=1, runtime="50ms", restartPolicy=policy)

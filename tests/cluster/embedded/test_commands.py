@@ -14,7 +14,7 @@ from airflow_priority_spark.embedded.settings import ClusterSettings
 from airflow_priority_spark.embedded.specs import NodeSpec
 from airflow_priority_spark.errors import InvalidInput
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.embedded_only("commands of the embedded cluster")]
 
 
 def parsed(arguments, *line):

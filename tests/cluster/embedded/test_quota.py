@@ -66,6 +66,7 @@ def test_a_quota_made_later_counts_what_exists_and_follows_its_spec(kubernetes, 
 
     kubernetes.core.patch_namespaced_resource_quota("quota", namespace, {"spec": {"hard": {"cpu": "500m"}}})
 
+    kubernetes.until_quota_is(namespace, {"cpu": "500m", "pods": "2"})
     status = kubernetes.core.read_namespaced_resource_quota("quota", namespace).status
     assert (status.hard, status.used) == ({"cpu": "500m", "pods": "2"}, {"cpu": "1", "pods": "1"})
     assert refusal(kubernetes.core.create_namespaced_pod, namespace, pod("late"))[0] == 403
@@ -81,6 +82,7 @@ def test_finished_pods_leave_the_quota_but_not_the_object_count(kubernetes, name
     )
 
 
+@pytest.mark.embedded_only("the controller manager notices at its next count, up to five minutes later")
 def test_a_terminating_pod_counts_until_its_grace_is_over(kubernetes, namespace):
     kubernetes.set_quota(namespace, {"pods": "1"})
     kubernetes.core.create_namespaced_pod(namespace, pod("held", nodeName="a-lost-node"))
@@ -94,11 +96,17 @@ def test_a_terminating_pod_counts_until_its_grace_is_over(kubernetes, namespace)
     eventually(lambda: kubernetes.used(namespace) == {"pods": "0"}, "the pod is out of the quota", seconds=5)
 
 
-def test_a_quota_with_scopes_is_refused_rather_than_miscounted(kubernetes, namespace):
+def test_a_quota_with_a_scope_counts_the_pods_of_its_scope_only(kubernetes, namespace):
     body = {"metadata": {"name": "q"}, "spec": {"hard": {"pods": "1"}, "scopes": ["BestEffort"]}}
+    kubernetes.core.create_namespaced_resource_quota(namespace, body)
+    kubernetes.core.create_namespaced_pod(namespace, pod("burstable"))
+    carefree = pod("carefree")
+    carefree["spec"]["containers"][0]["resources"] = {}
+    kubernetes.core.create_namespaced_pod(namespace, carefree)
 
-    assert refusal(kubernetes.core.create_namespaced_resource_quota, namespace, body) == (
-        422,
-        'ResourceQuota "q" is invalid: spec.scopes: Forbidden: the embedded cluster does not '
-        "count quota scopes",
+    carefree["metadata"]["name"] = "second"
+    assert refusal(kubernetes.core.create_namespaced_pod, namespace, carefree) == (
+        403,
+        'pods "second" is forbidden: exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1',
     )
+    assert kubernetes.used(namespace) == {"pods": "1"}

@@ -6,7 +6,7 @@ import pytest
 from airflow_priority_spark.embedded.specs import NodeSpec
 from tests.cluster.applications import Kubernetes, eventually, pod
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.embedded_only("it places pods on nodes of its own")]
 
 NODES = [
     NodeSpec("small", cpu="2", memory="4Gi"),
@@ -62,8 +62,9 @@ def test_the_scheduler_says_why_no_node_takes_a_pod(create):
         "0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector."
     )
     assert create("bigger", cpu="8", memory="16Gi").startswith(
-        "0/3 nodes are available: 1 node(s) had untolerated taint {gpu: yes}, 2 Insufficient cpu, "
-        "2 Insufficient memory. preemption: 0/3 nodes are available:"
+        "0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 Insufficient cpu, "
+        "2 Insufficient memory. no new claims to deallocate, preemption: 0/3 nodes are available: "
+        "3 Preemption is not helpful for scheduling."
     )
 
 

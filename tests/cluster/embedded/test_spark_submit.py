@@ -12,6 +12,7 @@ from tests.cluster.applications import Kubernetes, eventually, spark_application
 
 pytestmark = [
     pytest.mark.cluster,
+    pytest.mark.embedded_only("controllers with real drivers are another setting"),
     pytest.mark.java,
     pytest.mark.skipif(spark_submit.obstacle() is not None, reason=str(spark_submit.obstacle())),
 ]

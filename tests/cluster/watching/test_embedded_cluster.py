@@ -22,7 +22,7 @@ from airflow_priority_spark.scheduling.resources import Resources
 from airflow_priority_spark.spark.identity import TaskKey, job_labels
 from airflow_priority_spark.spark.request import ConnectionRef
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.embedded_only("it cuts off, freezes and kills the server")]
 
 MIB = 2**20
 GROUP = ("sparkoperator.k8s.io", "v1beta2")

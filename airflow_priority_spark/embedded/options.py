@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads the bodies and options of requests; what cannot be read is refused in the API server's words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import yaml
+from aiohttp import web
+
+from airflow_priority_spark.embedded.errors import (
+    ApiError,
+    bad_request,
+    invalid_options,
+    unsupported_media_type,
+)
+from airflow_priority_spark.embedded.patches import json_patch, merge_patch, strategic_merge_patch
+from airflow_priority_spark.embedded.verbs import Deletion
+
+APPLY_TYPES = ("application/apply-patch+yaml",)
+_PATCHES: dict[str, Callable[[Any, Any], Any]] = {
+    "application/json-patch+json": json_patch,
+    "application/merge-patch+json": merge_patch,
+    "application/strategic-merge-patch+json": strategic_merge_patch,
+}
+_STRATEGIC = "application/strategic-merge-patch+json"
+
+
+async def read_body(request: web.Request) -> dict[str, Any]:
+    """Return the JSON object of a request; empty when there is none."""
+    body = await _read_json(request)
+    if not isinstance(body, dict):
+        raise bad_request("the object provided is unrecognized: expected a JSON object")
+    return body
+
+
+async def read_yaml(request: web.Request) -> Any:
+    """Return the body of an apply patch."""
+    try:
+        return yaml.safe_load(await request.text())
+    except yaml.YAMLError as error:
+        raise bad_request(f"error decoding YAML: {error}") from error
+
+
+async def read_patch(request: web.Request, *, custom: bool) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Return what a patch does to an object; raises 415 for a kind of patch that is not known.
+
+    :param custom: whether the object is a custom resource, whose lists have no keys to merge by.
+    """
+    apply = _PATCHES.get(request.content_type)
+    if apply is None:
+        raise unsupported_media_type()
+    if custom and request.content_type == _STRATEGIC:
+        known = [one for one in (*_PATCHES, *APPLY_TYPES) if one != _STRATEGIC]
+        message = "the body of the request was in an unknown format - accepted media types include: "
+        raise ApiError(415, "UnsupportedMediaType", message + ", ".join(known))
+    patch = await _read_json(request)
+    if apply is not json_patch and not isinstance(patch, dict):
+        raise bad_request("json: cannot unmarshal array into Go value of type map[string]interface {}")
+    return lambda data: apply(data, patch)
+
+
+def as_told_to_patches(error: ApiError, *, custom: bool) -> ApiError:
+    """Return an error as a patch meets it: what is wrong with metadata is told twice upstream."""
+    causes = error.details.get("causes", [])
+    if error.code == 422 and not custom and all(one["field"].startswith("metadata.") for one in causes):
+        error.details |= {"causes": [*causes, *causes]} if causes else {}
+    return error
+
+
+def is_dry_run(values: Sequence[str], options: str) -> bool:
+    """Return whether nothing is to be stored; raises 422 for any value but ``All``."""
+    given = [value for value in values if value]
+    if set(given) - {"All"}:
+        shown = json.dumps(given, separators=(",", ":"))
+        why = f'Unsupported value: {shown}: supported values: "All"'
+        raise invalid_options(options, ("dryRun", why, "FieldValueNotSupported"))
+    return bool(given)
+
+
+def read_deletion(query: Mapping[str, str], body: Mapping[str, Any]) -> Deletion:
+    """Return how to delete; the body wins over the query."""
+    options = {key: value for key, value in query.items() if key in _IN_QUERY} | dict(body)
+    policy = options.get("propagationPolicy")
+    if policy not in (None, "Foreground", "Background", "Orphan"):
+        why = f'Unsupported value: "{policy}": supported values: "Foreground", "Background", "Orphan", "nil"'
+        raise invalid_options("DeleteOptions", ("propagationPolicy", why, "FieldValueNotSupported"))
+    if policy and options.get("orphanDependents") is not None:
+        why = f'Invalid value: "{policy}": orphanDependents and deletionPropagation cannot be both set'
+        raise invalid_options("DeleteOptions", ("propagationPolicy", why, "FieldValueInvalid"))
+    if str(options.get("orphanDependents")).lower() == "true":
+        policy = "Orphan"
+    dry_run = options.get("dryRun") or []
+    conditions = options.get("preconditions") or {}
+    grace = options.get("gracePeriodSeconds")
+    return Deletion(
+        uid=conditions.get("uid"),
+        resource_version=conditions.get("resourceVersion"),
+        grace_seconds=None if grace is None else int(grace),
+        policy=policy,
+        dry_run=is_dry_run([dry_run] if isinstance(dry_run, str) else dry_run, "DeleteOptions"),
+    )
+
+
+_IN_QUERY = ("propagationPolicy", "orphanDependents", "gracePeriodSeconds", "dryRun")
+
+
+async def _read_json(request: web.Request) -> Any:
+    text = await request.text()
+    try:
+        return json.loads(text) if text.strip() else {}
+    except ValueError as error:
+        raise bad_request(f"the object provided is unrecognized: {error}") from error

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Structural schemas of custom resources: unknown fields are dropped, the rest is checked.
+
+The sentences are the API server's: its validator is kube-openapi's ``pkg/validation`` and its causes come from
+apiextensions-apiserver ``pkg/apiserver/validation/validation.go``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from airflow_priority_spark.embedded.errors import Cause
+
+Schema = Mapping[str, Any]
+_KEPT_AT_THE_TOP = ("apiVersion", "kind", "metadata")
+
+
+def prune(value: Any, schema: Schema, dropped: list[str], path: str = "") -> Any:
+    """Return a value without the fields its schema does not know; their paths go to ``dropped``."""
+    if isinstance(value, list) and "items" in schema:
+        return [prune(item, schema["items"], dropped, f"{path}[{i}]") for i, item in enumerate(value)]
+    if not isinstance(value, Mapping):
+        return value
+    kept = {}
+    for key, item in value.items():
+        inner = f"{path}.{key}" if path else key
+        known = schema.get("properties", {}).get(key) or schema.get("additionalProperties")
+        if not path and key in _KEPT_AT_THE_TOP:
+            kept[key] = item
+        elif known:
+            kept[key] = prune(item, known, dropped, inner)
+        elif schema.get("x-kubernetes-preserve-unknown-fields"):
+            kept[key] = item
+        else:
+            dropped.append(inner)
+    return kept
+
+
+def faults(value: Any, schema: Schema, path: str = "") -> list[Cause]:
+    """Return what is wrong with a value, as the causes of a 422."""
+    return list(_faults(value, schema, path))
+
+
+def _faults(value: Any, schema: Schema, path: str) -> Iterator[Cause]:
+    if value is None and schema.get("nullable"):
+        return
+    if wrong := _wrong_type(value, schema, path):
+        yield wrong
+        return
+    if "enum" in schema and value not in schema["enum"]:
+        allowed = ", ".join(json.dumps(item) for item in schema["enum"])
+        yield (
+            path,
+            f"Unsupported value: {json.dumps(value)}: supported values: {allowed}",
+            "FieldValueNotSupported",
+        )
+    yield from _out_of_bounds(value, schema, path)
+    if isinstance(value, Mapping):
+        for name in schema.get("required", ()):
+            if value.get(name) is None:
+                yield _inner(path, name), "Required value", "FieldValueRequired"
+        for name, item in sorted(value.items()):
+            known = schema.get("properties", {}).get(name) or schema.get("additionalProperties")
+            if known and (item is not None or name not in schema.get("required", ())):
+                yield from _faults(item, known, _inner(path, name))
+    elif isinstance(value, list) and "items" in schema:
+        for index, item in enumerate(value):
+            yield from _faults(item, schema["items"], f"{path}[{index}]")
+
+
+def _inner(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+_TESTS: dict[str, Callable[[Any], bool]] = {
+    "string": lambda value: isinstance(value, str),
+    "boolean": lambda value: isinstance(value, bool),
+    "integer": lambda value: (
+        (isinstance(value, int) and not isinstance(value, bool))
+        or (isinstance(value, float) and value.is_integer())
+    ),
+    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "array": lambda value: isinstance(value, list),
+    "object": lambda value: isinstance(value, Mapping),
+}
+_NAMES = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
+
+
+def _wrong_type(value: Any, schema: Schema, path: str) -> Cause | None:
+    wanted = schema.get("type")
+    if schema.get("x-kubernetes-int-or-string"):
+        wanted, fits = "integer,string", _TESTS["integer"](value) or isinstance(value, str)
+    else:
+        fits = wanted is None or _TESTS[wanted](value)
+    if fits:
+        return None
+    shown = json.dumps(_NAMES.get(type(value), "null"))
+    if isinstance(value, float) and "format" in schema:
+        shown, wanted = json.dumps("float64"), schema["format"]
+    # A status is checked by itself.
+    message = f"{path.removeprefix('status.')} in body must be of type {wanted}: {shown}"
+    return path, f"Invalid value: {shown}: {message}", "FieldValueTypeInvalid"
+
+
+def _out_of_bounds(value: Any, schema: Schema, path: str) -> Iterator[Cause]:
+    shown = json.dumps(value)
+    if "minimum" in schema and value < schema["minimum"]:
+        why = f"should be greater than or equal to {schema['minimum']}"
+        yield path, f"Invalid value: {shown}: {path} in body {why}", "FieldValueInvalid"
+    if "maximum" in schema and value > schema["maximum"]:
+        why = f"should be less than or equal to {schema['maximum']}"
+        yield path, f"Invalid value: {shown}: {path} in body {why}", "FieldValueInvalid"
+    if "pattern" in schema and isinstance(value, str) and not re.search(schema["pattern"], value):
+        yield (
+            path,
+            f"Invalid value: {shown}: {path} in body should match '{schema['pattern']}'",
+            "FieldValueInvalid",
+        )

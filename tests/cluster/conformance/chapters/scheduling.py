@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scheduler's choices and sentences, on four nodes of the chapter's own.
+
+Sentences count all nodes of a cluster: this chapter is for clusters that have no others.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.cluster.conformance.request import (
+    ABSENT,
+    CORE,
+    OWN,
+    STRATEGIC,
+    Request,
+    delete,
+    get,
+    patch,
+    pod,
+    post,
+)
+
+PODS = f"{OWN}/pods"
+NODES = f"{CORE}/nodes"
+TOLERANT = [{"key": "gpu", "operator": "Exists"}]
+CLASSES = "/apis/scheduling.k8s.io/v1/priorityclasses"
+
+
+def _node(name: str, cpu: str, memory: str, pods: str = "110", **spec: Any) -> list[Request]:
+    labels = {
+        "zone": spec.pop("zone"),
+        "disk": spec.pop("disk", "hdd"),
+        "kubernetes.io/hostname": f"{{ns}}-{name}",
+    }
+    capacity = {"cpu": cpu, "memory": memory, "pods": pods}
+    ready = {
+        "type": "Ready",
+        "status": "True",
+        "reason": "KubeletReady",
+        "lastHeartbeatTime": "2099-01-01T00:00:00Z",
+    }
+    path = f"{NODES}/{{ns}}-{name}"
+    # The lifecycle controller takes the taints off that it has put on new nodes.
+    until = ("spec.taints", spec.get("taints", ABSENT))
+    return [
+        post(
+            f"node {name}",
+            NODES,
+            {"metadata": {"name": f"{{ns}}-{name}", "labels": labels}, "spec": spec},
+            compared=False,
+        ),
+        patch(
+            f"status of node {name}",
+            f"{path}/status",
+            {"status": {"capacity": capacity, "allocatable": capacity, "conditions": [ready]}},
+            STRATEGIC,
+            compared=False,
+        ),
+        get(
+            f"node {name} is ready", path, until=None if spec.get("unschedulable") else until, compared=False
+        ),
+    ]
+
+
+def _asked(
+    name: str, *, labels: dict[str, str] | None = None, cpu: str = "1", memory: str = "1Gi", **spec: Any
+) -> dict[str, Any]:
+    body = pod(name, cpu=cpu, memory=memory, schedulerName="default-scheduler", **spec)
+    body["metadata"]["labels"] = labels or {}
+    return body
+
+
+def _refused(title: str, name: str, **spec: Any) -> list[Request]:
+    return [
+        post(f"a pod for: {title}", PODS, _asked(name, **spec), compared=False),
+        get(
+            title,
+            f"{PODS}/{name}",
+            until=("status.conditions.0.reason", "Unschedulable"),
+            look=(
+                "status.conditions.0.type",
+                "status.conditions.0.status",
+                "status.conditions.0.reason",
+                "status.conditions.0.message",
+                "status.phase",
+            ),
+        ),
+        delete(f"away after: {title}", f"{PODS}/{name}?gracePeriodSeconds=0", compared=False),
+    ]
+
+
+def _placed(title: str, name: str, *, keep: bool = False, **spec: Any) -> list[Request]:
+    requests = [
+        post(f"a pod for: {title}", PODS, _asked(name, **spec), compared=False),
+        get(title, f"{PODS}/{name}", until=("spec.nodeName", None), look=("spec.nodeName",)),
+    ]
+    return (
+        requests
+        if keep
+        else [
+            *requests,
+            delete(f"away after: {title}", f"{PODS}/{name}?gracePeriodSeconds=0", compared=False),
+        ]
+    )
+
+
+def _affinity(kind: str, rule: str, terms: Any) -> dict[str, Any]:
+    return {kind: {rule: terms}}
+
+
+HARD = "requiredDuringSchedulingIgnoredDuringExecution"
+
+
+def _near(app: str, key: str) -> list[dict[str, Any]]:
+    return [{"labelSelector": {"matchLabels": {"app": app}}, "topologyKey": key}]
+
+
+def _node_terms(key: str, operator: str, *values: str) -> dict[str, Any]:
+    expression = {"key": key, "operator": operator, **({"values": list(values)} if values else {})}
+    return {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
+
+
+def _spread(key: str, when: str = "DoNotSchedule") -> list[dict[str, Any]]:
+    return [
+        {
+            "maxSkew": 1,
+            "topologyKey": key,
+            "whenUnsatisfiable": when,
+            "labelSelector": {"matchLabels": {"app": "s"}},
+        }
+    ]
+
+
+REQUESTS: list[Request] = [
+    *_refused("no nodes at all", "none"),
+    *_node("a", "4", "8Gi", zone="z1", disk="ssd"),
+    *_node("b", "4", "8Gi", zone="z2", taints=[{"key": "gpu", "value": "yes", "effect": "NoSchedule"}]),
+    *_node("c", "2", "4Gi", zone="z2"),
+    *_node("d", "8", "16Gi", zone="z3", unschedulable=True),
+    *_placed("a node selector chooses", "p1", nodeSelector={"disk": "ssd"}),
+    *_placed("a toleration opens a node", "p2", cpu="3", nodeSelector={"zone": "z2"}, tolerations=TOLERANT),
+    *_placed(
+        "node affinity chooses",
+        "p3",
+        affinity=_affinity("nodeAffinity", HARD, _node_terms("zone", "In", "z1")),
+    ),
+    *_placed(
+        "node affinity by absence",
+        "p4",
+        affinity=_affinity("nodeAffinity", HARD, _node_terms("zone", "NotIn", "z1", "z3")),
+    ),
+    *_refused("too much cpu", "r1", cpu="5"),
+    *_refused("too much of everything", "r2", cpu="50", memory="500Gi"),
+    *_refused("a selector that nothing has", "r3", nodeSelector={"disk": "tape"}),
+    *_refused("a selector and too much cpu", "r4", cpu="5", nodeSelector={"disk": "ssd"}),
+    *_refused("a toleration and too much cpu", "r5", cpu="5", tolerations=TOLERANT),
+    *_refused(
+        "an affinity that nothing has",
+        "r6",
+        affinity=_affinity("nodeAffinity", HARD, _node_terms("zone", "Gt", "5")),
+    ),
+    *_refused(
+        "a GPU that nobody has",
+        "r7",
+        nodeSelector={"zone": "z1"},
+        cpu="1000m",
+        containers=[{"name": "m", "image": "p", "resources": {"limits": {"nvidia.com/gpu": "1"}}}],
+    ),
+    *_placed("first of an app", "w1", labels={"app": "w"}, nodeSelector={"zone": "z1"}, keep=True),
+    *_placed(
+        "affinity follows it",
+        "w2",
+        labels={"x": "y"},
+        affinity=_affinity("podAffinity", HARD, _near("w", "zone")),
+    ),
+    *_placed(
+        "anti-affinity avoids it", "w3", affinity=_affinity("podAntiAffinity", HARD, _near("w", "zone"))
+    ),
+    *_refused(
+        "anti-affinity leaves nothing",
+        "w4",
+        nodeSelector={"zone": "z1"},
+        affinity=_affinity("podAntiAffinity", HARD, _near("w", "zone")),
+    ),
+    *_refused("affinity to nobody", "w5", affinity=_affinity("podAffinity", HARD, _near("nobody", "zone"))),
+    *_placed(
+        "affinity to oneself",
+        "w6",
+        labels={"app": "self"},
+        nodeSelector={"zone": "z1"},
+        affinity=_affinity("podAffinity", HARD, _near("self", "zone")),
+    ),
+    *_placed(
+        "an app that wants to be alone",
+        "w7",
+        labels={"app": "alone"},
+        nodeSelector={"zone": "z1"},
+        affinity=_affinity("podAntiAffinity", HARD, _near("alone", "zone")),
+        keep=True,
+    ),
+    *_refused("is left alone", "w8", labels={"app": "alone"}, nodeSelector={"zone": "z1"}),
+    *_placed(
+        "spread: first",
+        "s1",
+        labels={"app": "s"},
+        nodeSelector={"zone": "z1"},
+        topologySpreadConstraints=_spread("zone"),
+        keep=True,
+    ),
+    *_placed(
+        "spread: second goes elsewhere",
+        "s2",
+        labels={"app": "s"},
+        topologySpreadConstraints=_spread("zone"),
+        keep=True,
+    ),
+    *_refused(
+        "spread: leaves nothing",
+        "s3",
+        cpu="3",
+        labels={"app": "s"},
+        topologySpreadConstraints=_spread("rack"),
+    ),
+    *_placed(
+        "spread: a wish only",
+        "s4",
+        labels={"app": "s"},
+        nodeSelector={"zone": "z1"},
+        topologySpreadConstraints=_spread("rack", "ScheduleAnyway"),
+    ),
+    delete("away: w1", f"{PODS}/w1?gracePeriodSeconds=0", compared=False),
+    delete("away: w7", f"{PODS}/w7?gracePeriodSeconds=0", compared=False),
+    delete("away: s1", f"{PODS}/s1?gracePeriodSeconds=0", compared=False),
+    delete("away: s2", f"{PODS}/s2?gracePeriodSeconds=0", compared=False),
+    post("a high class", CLASSES, {"metadata": {"name": "{ns}-high"}, "value": 1000}, compared=False),
+    post(
+        "a class that pushes nobody out",
+        CLASSES,
+        {"metadata": {"name": "{ns}-polite"}, "value": 1000, "preemptionPolicy": "Never"},
+        compared=False,
+    ),
+    *_placed("a full node", "full", cpu="4", nodeSelector={"disk": "ssd"}, keep=True),
+    *_refused("no room and no priority", "v0", cpu="2", nodeSelector={"disk": "ssd"}),
+    *_refused(
+        "no room and polite", "v1", cpu="2", nodeSelector={"disk": "ssd"}, priorityClassName="{ns}-polite"
+    ),
+    *_refused(
+        "preemption cannot help", "v2", cpu="9", nodeSelector={"disk": "ssd"}, priorityClassName="{ns}-high"
+    ),
+    post(
+        "a pod with priority",
+        PODS,
+        _asked("v3", cpu="2", nodeSelector={"disk": "ssd"}, priorityClassName="{ns}-high"),
+        compared=False,
+    ),
+    get(
+        "is nominated",
+        f"{PODS}/v3",
+        until=("status.nominatedNodeName", None),
+        look=("status.nominatedNodeName", "status.conditions.0.message"),
+    ),
+    get(
+        "its victim goes",
+        f"{PODS}/full",
+        until=("metadata.deletionTimestamp", None),
+        look=("status.conditions.1.type", "status.conditions.1.reason", "status.conditions.1.message"),
+    ),
+    delete("at once", f"{PODS}/full?gracePeriodSeconds=0", compared=False),
+    get("and makes room", f"{PODS}/v3", until=("spec.nodeName", None), look=("spec.nodeName",)),
+    delete("away: v3", f"{PODS}/v3?gracePeriodSeconds=0", compared=False),
+    post(
+        "a pod behind a gate",
+        PODS,
+        _asked("gated", schedulingGates=[{"name": "example.com/wait"}]),
+        look=("spec.schedulingGates",),
+    ),
+    get("is gated", f"{PODS}/gated", until=("status.conditions.0.reason", None), look=("status.conditions",)),
+    patch("the gate opens", f"{PODS}/gated", {"spec": {"schedulingGates": None}}, compared=False),
+    get("and it is placed", f"{PODS}/gated", until=("spec.nodeName", None), look=("status.phase",)),
+    delete("away: gated", f"{PODS}/gated?gracePeriodSeconds=0", compared=False),
+]

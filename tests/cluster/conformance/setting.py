@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What both clusters must be like while the requests are sent: the SparkApplication CRD, no operator, no nodes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from airflow_priority_spark.embedded.discovery import spark_application_crd
+from tests.cluster.conformance.request import STRATEGIC, Request
+from tests.cluster.conformance.runner import Server
+
+_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_NODES = "/api/v1/nodes"
+_BEAT_SECONDS = 10.0
+# A quota controller looks for new kinds every half a minute.
+_DISCOVERY_SECONDS = 40.0
+
+
+def has_nodes(server: Server) -> bool:
+    """Whether a cluster has nodes of its own."""
+    return bool(server.send(Request("", "GET", _NODES), {})[1]["items"])
+
+
+@contextmanager
+def prepared(server: Server) -> Iterator[None]:
+    """Give another cluster the CRD while requests are sent, unless it has one."""
+    crd = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        **spark_application_crd(),
+    }
+    crd.pop("status", None)
+    name = crd["metadata"]["name"]
+    code, body = server.send(Request("", "POST", _CRDS, crd), {})
+    if code not in (201, 409):
+        raise RuntimeError(f"the SparkApplication CRD could not be created: {body}")
+    listed = Request("", "GET", "/apis/sparkoperator.k8s.io/v1beta2/sparkapplications", until=("code", 200))
+    server.answer(listed, {})
+    if code == 201:
+        time.sleep(_DISCOVERY_SECONDS)
+    try:
+        with heartbeats(server):
+            yield
+    finally:
+        if code == 201:
+            server.send(Request("", "DELETE", f"{_CRDS}/{name}"), {})
+
+
+@contextmanager
+def heartbeats(server: Server) -> Iterator[None]:
+    """Post the status of nodes without a kubelet, which would be taken for lost within a minute."""
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(_BEAT_SECONDS):
+            for node in server.send(Request("", "GET", _NODES), {})[1]["items"]:
+                name = node["metadata"]["name"]
+                now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+                ready = {"type": "Ready", "status": "True", "lastHeartbeatTime": now}
+                body = {"status": {"conditions": [ready]}}
+                path = f"{_NODES}/{name}/status"
+                if name.startswith("conformance-") and node.get("status", {}).get("capacity"):
+                    server.send(Request("", "PATCH", path, body, STRATEGIC), {})
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
