@@ -13,6 +13,7 @@ from typing import Any, Protocol, cast
 
 from airflow_priority_spark import settings
 from airflow_priority_spark.errors import InvalidInput
+from airflow_priority_spark.spark.names import check_pool
 from airflow_priority_spark.spark.request import FLOWS, ON_UNCLAIMED, Flow
 
 
@@ -50,7 +51,7 @@ def read_options(operator: HasOptions, configured: settings.Settings | None = No
     configured = configured or settings.load()
     flow = one_of("deployment_flow", operator.deployment_flow or configured.deployment_flow, FLOWS)
     return Options(
-        priority=_priority(operator.priority or configured.default_priority),
+        priority=check_pool("priority", operator.priority or configured.default_priority),
         flow="legacy" if configured.arbiter == "off" else cast("Flow", flow),
         unclaimed_seconds=_seconds(operator.unclaimed_seconds, configured.unclaimed_seconds),
         on_unclaimed=one_of("on_unclaimed", operator.on_unclaimed or configured.on_unclaimed, ON_UNCLAIMED),
@@ -65,12 +66,6 @@ def one_of(option: str, value: Any, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise InvalidInput(option, value, ", ".join(allowed))
     return str(value)
-
-
-def _priority(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise InvalidInput("priority", value, "the name of a priority pool, such as high or normal")
-    return value.strip()
 
 
 def _seconds(value: float | None, default: float) -> float:

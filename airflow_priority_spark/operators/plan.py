@@ -16,6 +16,7 @@ from airflow_priority_spark.operators.options import one_of, read_options
 from airflow_priority_spark.operators.rendering import render_manifest
 from airflow_priority_spark.spark.demand import RESERVES, DemandResult, Reserve, compute_demand
 from airflow_priority_spark.spark.manifest import validate_manifest
+from airflow_priority_spark.spark.names import check_namespace
 from airflow_priority_spark.spark.request import ConnectionRef, Flow
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def _namespace(operator: PrioritySparkKubernetesOperator, manifest: Mapping[str,
         operator.log.warning(
             "The manifest's namespace %r is replaced by the operator's %r", written, namespace
         )
-    return str(namespace)
+    return check_namespace("namespace", str(namespace))
 
 
 def _connection(operator: PrioritySparkKubernetesOperator, section: Mapping[str, Any]) -> ConnectionRef:

@@ -6,9 +6,10 @@ with a worse message. The counts are those of a default installation of the oper
 
 Sources: Spark's ``DriverServiceFeatureStep`` (one headless service), ``KubernetesClientApplication``
 (the driver's config map), ``KubernetesClusterSchedulerBackend.setUpExecutorConfigMap`` (the executors',
-unless ``spark.kubernetes.executor.disableConfigMap``), ``PodTemplateConfigMapStep`` (one for an executor
-pod template); the operator's ``controller.go`` (the UI service, one per driver ingress) and
-``monitoring_config.go`` (one config map for Prometheus without a config file of its own).
+unless ``spark.kubernetes.executor.disableConfigMap``), ``PodTemplateConfigMapStep`` (one for the executors'
+pod template: the operator's ``submission.go`` always writes one); the operator's ``controller.go`` (the UI
+service, one per driver ingress) and ``monitoring_config.go`` (one config map for Prometheus without a
+config file of its own). Volume claims are in ``volumes``.
 """
 
 from __future__ import annotations
@@ -28,9 +29,7 @@ def quota_objects(spec: Mapping[str, Any], conf: SparkConf) -> Resources:
     :param spec: the ``spec`` of the SparkApplication.
     """
     services = 2 + len(spec.get("driverIngressOptions") or [])
-    config_maps = 1 + (not conf.flag("spark.kubernetes.executor.disableConfigMap"))
-    template = (spec.get("executor") or {}).get("template")
-    config_maps += bool(template or conf.get("spark.kubernetes.executor.podTemplateFile"))
+    config_maps = 2 + (not conf.flag("spark.kubernetes.executor.disableConfigMap"))
     prometheus = (spec.get("monitoring") or {}).get("prometheus") or {}
     config_maps += bool(prometheus) and not prometheus.get("configFile")
     return Resources(

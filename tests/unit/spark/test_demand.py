@@ -112,7 +112,7 @@ EXECUTOR = [
         manifest(executor={"instances": 5}, sparkConf={"spark.executor.instances": "3"}),
         (1000, 1433, 5),
     ),
-    ("no executor at all", manifest(executor={"instances": 0}), (1000, 1433, 0)),
+    ("no executor at all", manifest(sparkConf={"spark.executor.instances": "0"}), (1000, 1433, 0)),
     (
         "the non-JVM factor reaches the executors through the driver's configuration",
         manifest(executor={"memory": "4g"}),
@@ -293,10 +293,10 @@ def test_tolerations_come_from_the_pod():
 def test_the_objects_a_quota_may_count():
     plain = compute_demand(manifest()).demand.objects.as_dict()
     assert plain == {
-        "count/configmaps": 2,
+        "count/configmaps": 3,
         "count/services": 2,
         "count/sparkapplications.sparkoperator.k8s.io": 1,
-        "configmaps": 2,
+        "configmaps": 3,
         "services": 2,
     }
     more = manifest(
@@ -315,7 +315,7 @@ IMPOSSIBLE = [
     ("no core request", manifest(driver={"coreRequest": "0"}), "spec.driver.coreRequest: '0'", "more than 0"),
     ("core request", manifest(driver={"coreRequest": "1x"}), "spec.driver.coreRequest: '1x'", "quantity"),
     ("core limit", manifest(driver={"coreLimit": "many"}), "spec.driver.coreLimit: 'many'", "quantity"),
-    ("instances", manifest(executor={"instances": -1}), "spec.executor.instances: -1", "at least 0"),
+    ("instances", manifest(executor={"instances": -1}), "spec.executor.instances: -1", "at least 1"),
     ("memory", manifest(executor={"memory": "4Gi"}), "spec.executor.memory: '4Gi'", "such as 512m or 4g"),
     ("no memory", manifest(driver={"memory": "100k"}), "spec.driver.memory: '100k'", "at least 1m"),
     (
