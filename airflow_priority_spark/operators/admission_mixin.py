@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Admission for any Kubernetes operator: its task waits in the queue, then does what it always did.
+
+The queue knows nothing of Spark: a job is a demand, and a grant charges what the job's own pods do not
+use yet. So an operator takes part when it can say what its pods will ask for before it makes them, and
+when its pods carry the job's labels. The rest is here: deferring with the request, and going on with
+the answer.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from airflow_priority_spark.errors import InvalidInput, PrioritySparkError
+from airflow_priority_spark.operators.options import Options, read_options
+from airflow_priority_spark.spark.admission import AdmissionEvent
+from airflow_priority_spark.spark.demand import describe_demand, excess
+from airflow_priority_spark.spark.identity import TaskKey, job_labels
+from airflow_priority_spark.spark.request import (
+    AdmissionRequest,
+    ConnectionRef,
+    demand_from_json,
+    demand_to_json,
+)
+from airflow_priority_spark.triggers.admission import AdmissionTrigger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from airflow.sdk import Context
+
+    from airflow_priority_spark.scheduling.model import Demand
+
+#: What an operator with admission templates besides its own fields.
+TEMPLATED: Final = ("priority", "deployment_flow")
+
+
+class AdmissionMixin(BaseOperator):
+    """Stands before an operator's class and makes its task wait for room.
+
+    A class that uses it says what its pods ask for and where (``admission_demand``,
+    ``admission_namespace``), makes pods with the labels it is given (``carry``), and adds ``TEMPLATED`` to
+    its ``template_fields``. ``execute`` of the operator runs when the job is admitted, on a worker that
+    may be another one; whatever ``admission_demand`` has changed on the operator by then is gone.
+
+    :param priority: priority pool, e.g. ``high``; default ``[priority_spark] default_priority``. Templated.
+    :param deployment_flow: ``priority``, ``observe`` or ``legacy``; default
+        ``[priority_spark] deployment_flow``. Templated.
+    :param unclaimed_seconds: after so long without an arbiter the task log says so.
+    :param on_unclaimed: what happens then: ``wait``, ``fail`` or ``legacy``.
+    """
+
+    def __init__(
+        self,
+        *,
+        priority: str | None = None,
+        deployment_flow: str | None = None,
+        unclaimed_seconds: float | None = None,
+        on_unclaimed: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.priority = priority
+        self.deployment_flow = deployment_flow
+        self.unclaimed_seconds = unclaimed_seconds
+        self.on_unclaimed = on_unclaimed
+
+    # --- what an operator says of itself
+
+    @abstractmethod
+    def admission_demand(self, context: Context) -> Demand:
+        """Return what the operator's pods will ask for.
+
+        :raises InvalidInput: for what could never be created; the task fails at once.
+        """
+
+    @abstractmethod
+    def admission_namespace(self, context: Context) -> str:
+        """Return the namespace of the operator's pods."""
+
+    @abstractmethod
+    def carry(self, labels: Mapping[str, str]) -> None:
+        """Put these labels on every pod the operator will make, and ``LABEL_POD_SET`` with its pod set."""
+
+    def admission_connection(self) -> ConnectionRef:
+        """Return the way to the cluster: by default from the attributes the stock operators share."""
+        return ConnectionRef(
+            conn_id=getattr(self, "kubernetes_conn_id", None),
+            cluster_context=getattr(self, "cluster_context", None),
+            config_file=getattr(self, "config_file", None),
+            in_cluster=getattr(self, "in_cluster", None),
+        )
+
+    # --- the way through the queue
+
+    def execute(self, context: Context) -> Any:
+        """Ask for a place in the queue; in the flow ``legacy`` go straight on."""
+        with _clear_failures():
+            options = read_options(self)
+            if options.flow != "legacy":
+                self._queue(context, options, self.admission_demand(context))
+        self.log.info("Deployment flow legacy: going on without a queue")
+        return super().execute(context)
+
+    def resume_admitted(
+        self, context: Context, event: Any = None, demand: dict[str, Any] | None = None
+    ) -> Any:
+        """Go on after the queue: do the operator's work, come back later, or fail with the reason.
+
+        :param event: payload of an ``AdmissionEvent``.
+        :param demand: what was asked for.
+        """
+        from airflow_priority_spark.operators.submission import StaleQuotaError
+
+        with _clear_failures():
+            admission = AdmissionEvent.from_payload(event)
+            for line in admission.history:
+                self.log.info("  %s", line)
+            options = read_options(self)
+            self._stop_here(admission, options)
+            fresh = self.admission_demand(context)
+            reason = _outdated(admission, fresh, demand)
+            if reason:
+                self.log.warning("Nothing was created: %s", reason)
+                self._queue(context, options, fresh, reason, admission.admission)
+            self._take_up(context, admission)
+            try:
+                return super().execute(context)
+            except StaleQuotaError as error:
+                if admission.outcome != "admitted":
+                    raise
+                self.log.warning("The cluster has no room after all: %s", error)
+                self._queue(context, options, fresh, f"stale quota: {error}", admission.admission)
+
+    def _queue(
+        self, context: Context, options: Options, demand: Demand, reason: str = "", admission: int = 0
+    ) -> NoReturn:
+        """Defer with the request; deferring is enqueueing."""
+        request = AdmissionRequest(
+            namespace=self.admission_namespace(context),
+            priority=options.priority,
+            demand=demand,
+            connection=self.admission_connection(),
+            flow=options.flow,
+            reason=reason,
+            admission=admission,
+        ).checked()
+        if any(pods.requests for pods in demand.pod_sets):
+            self.log.info("Demand: %s", describe_demand(demand))
+        again = f", again: {reason}" if reason else ""
+        self.log.info("Waiting in the queue %s/%s%s", request["namespace"], options.priority, again)
+        self.defer(
+            trigger=AdmissionTrigger(request, options.unclaimed_seconds, options.on_unclaimed),
+            method_name="resume_admitted",
+            kwargs={"demand": demand_to_json(demand)},
+        )
+        raise AssertionError("defer raises")
+
+    def _stop_here(self, admission: AdmissionEvent, options: Options) -> None:
+        """Fail a task that was cancelled or could never start, or that waits for an arbiter in vain."""
+        if admission.outcome in ("cancelled", "impossible"):
+            failure = AirflowException if admission.retry else AirflowFailException
+            raise failure(f"{admission.outcome}: {admission.reason}")
+        if admission.outcome == "unclaimed":
+            if options.on_unclaimed != "legacy":
+                raise AirflowException(admission.reason)
+            self.log.warning("%s Going on without a queue, as on_unclaimed asks.", admission.reason)
+
+    def _take_up(self, context: Context, admission: AdmissionEvent) -> None:
+        """Label the pods to come with the job that the grant belongs to; without an arbiter there is none."""
+        if admission.outcome == "admitted":
+            self.log.info(
+                "Admitted after %.0f s (admission %d)", admission.waited_seconds, admission.admission
+            )
+        if admission.job_id and admission.instance_id:
+            key = _task_key(context)
+            self.carry(job_labels(admission.instance_id, key, admission.job_id, admission.admission))
+
+
+def _task_key(context: Context) -> TaskKey:
+    ti = context["ti"]
+    return TaskKey(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index)
+
+
+def _outdated(admission: AdmissionEvent, fresh: Demand, demand: dict[str, Any] | None) -> str:
+    """Say why an admission does not hold any more; empty when it does, or when there was none."""
+    if admission.outcome != "admitted":
+        return ""
+    if admission.valid_until and time.time() > admission.valid_until:
+        late = time.time() - admission.valid_until
+        return f"the admission had run out {late:.0f} s before a worker took the task up"
+    more = excess(fresh, demand_from_json(demand)) if demand else ""
+    return f"the demand has grown while the task waited: {more}" if more else ""
+
+
+@contextmanager
+def _clear_failures() -> Iterator[None]:
+    """Turn our errors into Airflow's: without retries where a retry cannot help."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise AirflowFailException(str(error)) from error
+    except PrioritySparkError as error:
+        raise AirflowException(str(error)) from error
