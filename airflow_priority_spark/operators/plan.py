@@ -80,7 +80,7 @@ def _template(operator: PrioritySparkKubernetesOperator) -> dict[str, Any]:
         raise InvalidManifest(
             "application_file", operator.application_file, "a path to, or the text of, a YAML or JSON mapping"
         ) from None
-    return cast("dict[str, Any]", body)
+    return body
 
 
 def _namespace(operator: PrioritySparkKubernetesOperator, manifest: Mapping[str, Any]) -> str:

@@ -25,6 +25,7 @@ from airflow_priority_spark.errors import (
     PrioritySparkError,
 )
 from airflow_priority_spark.operators.plan import Plan, make_plan
+from airflow_priority_spark.operators.template_files import ApplicationOperator
 from airflow_priority_spark.spark.admission import AdmissionEvent
 from airflow_priority_spark.spark.demand import describe_demand, excess
 from airflow_priority_spark.spark.identity import (
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
 _NO_USE_TO_RETRY = (InvalidInput, CustomResourceMissing, PermissionMissing)
 
 
-class PrioritySparkKubernetesOperator(SparkKubernetesOperator):
+class PrioritySparkKubernetesOperator(ApplicationOperator):
     """Queues a SparkApplication by priority and runs it when the cluster has room for all of it.
 
     It takes what the stock operator takes. It always defers; ``deferrable``, ``startup_timeout_seconds``
