@@ -189,8 +189,8 @@ class Settings:
     )
     history_server_url: str = _option(
         "",
-        "Address of an application in the Spark history server, for a link at the task. ``{application_id}``, "
-        "``{namespace}`` and ``{name}`` are replaced.",
+        "Address of an application in the Spark history server, for a link at the task. "
+        "``{application_id}``, ``{namespace}`` and ``{name}`` are replaced.",
         example="https://spark-history.example.org/history/{application_id}/jobs/",
     )
     spark_ui_url: str = _option(

@@ -92,7 +92,7 @@ class Reflector(Generic[View]):
     :param clock: POSIX seconds.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is watched, whom to tell, and what a test decides
         self,
         connection: ClusterConnection,
         kind: Kind,
