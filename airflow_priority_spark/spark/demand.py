@@ -15,7 +15,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from airflow_priority_spark.scheduling.model import NO_RESOURCES, Demand, PodSet
-from airflow_priority_spark.scheduling.resources import CPU, MEMORY, PODS, Resources, format_amount
+from airflow_priority_spark.scheduling.resources import (
+    CPU,
+    MEMORY,
+    PODS,
+    Resources,
+    format_amount,
+    format_needed_and_free,
+)
 from airflow_priority_spark.spark.constraints import node_selector, tolerations
 from airflow_priority_spark.spark.executors import DEFAULT_EXECUTORS, RESERVES, Reserve, executor_count
 from airflow_priority_spark.spark.objects import quota_objects
@@ -82,7 +89,7 @@ def compute_demand(
     counts: dict[Role, int] = {"driver": 1, "executor": executor_count(reading, reserve)}
     pod_sets = tuple(_pod_set(reading, role, count, overheads) for role, count in counts.items())
     claims: dict[str, Resources] = {role: volume_claims(reading, role) for role in counts}
-    objects = quota_objects(spec, reading.conf)
+    objects = quota_objects(reading)
     for role, count in counts.items():
         objects = objects + claims[role] * count
     _warn(reading)
@@ -177,6 +184,6 @@ def excess(fresh: Demand, admitted: Demand) -> str:
             return f"{pods.name}: other node selector or tolerations"
     for what, amount in fresh.objects.items():
         if amount > admitted.objects[what]:
-            more, less = format_amount(what, amount), format_amount(what, admitted.objects[what])
+            more, less = format_needed_and_free(what, amount, admitted.objects[what])
             return f"{what}: {more} instead of {less}"
     return ""
