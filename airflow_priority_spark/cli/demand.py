@@ -16,7 +16,7 @@ from airflow_priority_spark.cli.messages import in_one_line
 from airflow_priority_spark.cli.output import Row, print_document, print_rows
 from airflow_priority_spark.errors import InvalidInput
 from airflow_priority_spark.scheduling.model import PodSet, Toleration
-from airflow_priority_spark.scheduling.resources import CPU, MEMORY, PODS, Resources
+from airflow_priority_spark.scheduling.resources import CPU, MEMORY, PODS, Resources, format_amount
 from airflow_priority_spark.spark.demand import DemandResult, compute_demand, demand_document
 from airflow_priority_spark.spark.manifest import validate_manifest
 from airflow_priority_spark.spark.reading import parse_version
@@ -79,8 +79,8 @@ def _row(name: str, count: int, amounts: Resources, places: str) -> Row:
     return {
         "": name,
         "pods": count,
-        "cpu": Resources({CPU: amounts[CPU]}),
-        "memory": Resources({MEMORY: amounts[MEMORY]}),
+        "cpu": format_amount(CPU, amounts[CPU]),
+        "memory": format_amount(MEMORY, amounts[MEMORY]),
         "other resources": Resources(others),
         "constraints": places,
     }
