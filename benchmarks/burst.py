@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 import threading
@@ -130,6 +131,7 @@ class Watcher:
 def main() -> int:
     """Run the burst; exit code 0 when the operator did what is known of it."""
     options = _parser().parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="burst-") as directory, _site(Path(directory), options) as site:
         result = measure(site, Path(directory) / "cluster", options)
     _print(result)
