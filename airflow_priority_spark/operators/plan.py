@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow_priority_spark import settings
 from airflow_priority_spark.errors import InvalidManifest
+from airflow_priority_spark.operators.bypass import other_queue
+from airflow_priority_spark.operators.lifecycle import Lifecycle, read_lifecycle
 from airflow_priority_spark.operators.options import one_of, read_options
 from airflow_priority_spark.operators.rendering import render_manifest
 from airflow_priority_spark.spark.demand import RESERVES, DemandResult, Reserve, compute_demand
@@ -32,6 +34,7 @@ class Plan:
     :param manifest: the rendered SparkApplication; it never leaves the worker but for the cluster.
     :param unclaimed_seconds: see ``AdmissionTrigger``.
     :param on_unclaimed: see ``AdmissionTrigger``.
+    :param other_queue: whose queue the application asks for instead of ours, empty for ours.
     """
 
     manifest: Mapping[str, Any]
@@ -42,6 +45,13 @@ class Plan:
     flow: Flow
     unclaimed_seconds: float
     on_unclaimed: str
+    life: Lifecycle
+    other_queue: str = ""
+
+    @property
+    def executors(self) -> int:
+        """Executors that room is reserved for."""
+        return sum(pods.count for pods in self.result.demand.pod_sets if pods.name == "executor")
 
 
 def make_plan(operator: PrioritySparkKubernetesOperator) -> Plan:
@@ -59,15 +69,18 @@ def make_plan(operator: PrioritySparkKubernetesOperator) -> Plan:
     template = _template(operator)
     manifest = render_manifest(template, image=operator.image, code_path=operator.code_path)
     validate_manifest(manifest)
+    elsewhere = other_queue(manifest)
     return Plan(
         manifest=manifest,
         namespace=_namespace(operator, manifest),
         result=compute_demand(manifest, reserve=cast("Reserve", reserve)),
         connection=_connection(operator, template.get("kubernetes") or {}),
         priority=options.priority,
-        flow=options.flow,
+        flow="legacy" if elsewhere else options.flow,
         unclaimed_seconds=options.unclaimed_seconds,
         on_unclaimed=options.on_unclaimed,
+        life=read_lifecycle(operator, configured),
+        other_queue=elsewhere,
     )
 
 
