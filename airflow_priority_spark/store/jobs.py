@@ -235,6 +235,16 @@ def promised(session: Session) -> Sequence[tuple[Delivery, Job]]:
     return [(delivery, job) for delivery, job in rows]
 
 
+def overdue(session: Session, now: datetime.datetime, limit: int) -> Sequence[Job]:
+    """Return queued jobs whose time in the queue is over, but for those that look for an application."""
+    return session.scalars(
+        select(Job)
+        .where(Job.state == JobState.QUEUED.value, Job.queue_deadline < now, Job.adopt.is_(False))
+        .order_by(Job.queue_deadline, Job.id)
+        .limit(limit)
+    ).all()
+
+
 def count_waiting(session: Session) -> int:
     """Return how many jobs wait in our tables instead of in Airflow's triggerer."""
     waiting = [JobState.QUEUED.value, JobState.HELD.value]
