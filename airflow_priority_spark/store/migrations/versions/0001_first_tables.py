@@ -36,6 +36,7 @@ def upgrade():
 def downgrade():
     for name in (
         "capacity_snapshot",
+        "delivery",
         "grant",
         "event",
         "job",
