@@ -240,9 +240,9 @@ def _our_import(
     is_class = _module(statement) == STOCK_MODULE
     module = OUR_MODULE if is_class else OUR_MODULE.rpartition(".")[0]
     name = OUR_CLASS if is_class else OUR_MODULE.rpartition(".")[2]
-    names = _separated([alias.with_changes(name=cst.Name(name)) for alias in moved])
+    names = [alias.with_changes(name=cst.Name(name)) for alias in moved]
     changed = statement.with_changes(module=_dotted(module), names=names)
-    return changed if alone else changed.with_changes(lpar=None, rpar=None)
+    return changed if alone else changed.with_changes(names=_separated(names), lpar=None, rpar=None)
 
 
 def _separated(names: Sequence[cst.ImportAlias]) -> list[cst.ImportAlias]:

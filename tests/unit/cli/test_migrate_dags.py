@@ -50,7 +50,7 @@ WAYS = {
     ),
     "the class in parentheses": (
         f"from {STOCK} import (\n    SparkKubernetesOperator,\n)\n",
-        f"from {OURS} import (\n    PrioritySparkKubernetesOperator)\n",
+        f"from {OURS} import (\n    PrioritySparkKubernetesOperator,\n)\n",
     ),
     "its module": (
         f"from {STOCK_PACKAGE} import spark_kubernetes\nspark_kubernetes.SparkKubernetesOperator()\n",
