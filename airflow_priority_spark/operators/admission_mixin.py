@@ -9,7 +9,6 @@ the answer.
 
 from __future__ import annotations
 
-import time
 from abc import abstractmethod
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -17,15 +16,17 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from airflow_priority_spark import settings
 from airflow_priority_spark.errors import InvalidInput, PrioritySparkError
+from airflow_priority_spark.operators.attempt import outdated, task_key
+from airflow_priority_spark.operators.lifecycle import Timeout, seconds
 from airflow_priority_spark.operators.options import Options, read_options
 from airflow_priority_spark.spark.admission import AdmissionEvent
-from airflow_priority_spark.spark.demand import describe_demand, excess
-from airflow_priority_spark.spark.identity import TaskKey, job_labels
+from airflow_priority_spark.spark.demand import describe_demand
+from airflow_priority_spark.spark.identity import job_labels
 from airflow_priority_spark.spark.request import (
     AdmissionRequest,
     ConnectionRef,
-    demand_from_json,
     demand_to_json,
 )
 from airflow_priority_spark.triggers.admission import AdmissionTrigger
@@ -54,6 +55,8 @@ class AdmissionMixin(BaseOperator):
         ``[priority_spark] deployment_flow``. Templated.
     :param unclaimed_seconds: after so long without an arbiter the task log says so.
     :param on_unclaimed: what happens then: ``wait``, ``fail`` or ``legacy``.
+    :param queue_timeout: a job that has waited so long is cancelled: seconds or a ``timedelta``, 0 for no
+        limit; default ``[priority_spark] queue_timeout_seconds``.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class AdmissionMixin(BaseOperator):
         deployment_flow: str | None = None,
         unclaimed_seconds: float | None = None,
         on_unclaimed: str | None = None,
+        queue_timeout: Timeout = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -70,6 +74,7 @@ class AdmissionMixin(BaseOperator):
         self.deployment_flow = deployment_flow
         self.unclaimed_seconds = unclaimed_seconds
         self.on_unclaimed = on_unclaimed
+        self.queue_timeout = queue_timeout
 
     # --- what an operator says of itself
 
@@ -97,15 +102,21 @@ class AdmissionMixin(BaseOperator):
             in_cluster=getattr(self, "in_cluster", None),
         )
 
+    def admitted_elsewhere(self, context: Context) -> str:  # noqa: ARG002 - for subclasses
+        """Say which other queue admits the pods (Kueue …), empty when none does: such a task skips ours."""
+        return ""
+
     # --- the way through the queue
 
     def execute(self, context: Context) -> Any:
         """Ask for a place in the queue; in the flow ``legacy`` go straight on."""
         with _clear_failures():
             options = read_options(self)
-            if options.flow != "legacy":
+            elsewhere = self.admitted_elsewhere(context)
+            if options.flow != "legacy" and not elsewhere:
                 self._queue(context, options, self.admission_demand(context))
-        self.log.info("Deployment flow legacy: going on without a queue")
+        why = f"The pods ask for {elsewhere}" if elsewhere else "Deployment flow legacy"
+        self.log.info("%s: going on without a queue", why)
         return super().execute(context)
 
     def resume_admitted(
@@ -125,8 +136,8 @@ class AdmissionMixin(BaseOperator):
             options = read_options(self)
             self._stop_here(admission, options)
             fresh = self.admission_demand(context)
-            reason = _outdated(admission, fresh, demand)
-            if reason:
+            reason = outdated(fresh, admission, demand)
+            if reason and admission.outcome == "admitted":
                 self.log.warning("Nothing was created: %s", reason)
                 self._queue(context, options, fresh, reason, admission.admission)
             self._take_up(context, admission)
@@ -150,6 +161,7 @@ class AdmissionMixin(BaseOperator):
             flow=options.flow,
             reason=reason,
             admission=admission,
+            queue_timeout_seconds=self._queue_seconds(),
         ).checked()
         if any(pods.requests for pods in demand.pod_sets):
             self.log.info("Demand: %s", describe_demand(demand))
@@ -161,6 +173,9 @@ class AdmissionMixin(BaseOperator):
             kwargs={"demand": demand_to_json(demand)},
         )
         raise AssertionError("defer raises")
+
+    def _queue_seconds(self) -> int:
+        return round(seconds("queue_timeout", self.queue_timeout, settings.load().queue_timeout_seconds))
 
     def _stop_here(self, admission: AdmissionEvent, options: Options) -> None:
         """Fail a task that was cancelled or could never start, or that waits for an arbiter in vain."""
@@ -179,24 +194,10 @@ class AdmissionMixin(BaseOperator):
                 "Admitted after %.0f s (admission %d)", admission.waited_seconds, admission.admission
             )
         if admission.job_id and admission.instance_id:
-            key = _task_key(context)
-            self.carry(job_labels(admission.instance_id, key, admission.job_id, admission.admission))
-
-
-def _task_key(context: Context) -> TaskKey:
-    ti = context["ti"]
-    return TaskKey(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index)
-
-
-def _outdated(admission: AdmissionEvent, fresh: Demand, demand: dict[str, Any] | None) -> str:
-    """Say why an admission does not hold any more; empty when it does, or when there was none."""
-    if admission.outcome != "admitted":
-        return ""
-    if admission.valid_until and time.time() > admission.valid_until:
-        late = time.time() - admission.valid_until
-        return f"the admission had run out {late:.0f} s before a worker took the task up"
-    more = excess(fresh, demand_from_json(demand)) if demand else ""
-    return f"the demand has grown while the task waited: {more}" if more else ""
+            labels = job_labels(
+                admission.instance_id, task_key(context), admission.job_id, admission.admission
+            )
+            self.carry(labels)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_priority_spark.cluster.connections import ClusterConnection
-    from airflow_priority_spark.operators.plan import Plan
+    from airflow_priority_spark.scheduling.model import Demand
     from airflow_priority_spark.spark.admission import AdmissionEvent
 
 
@@ -41,13 +41,14 @@ def clear_number(context: Context) -> int:
     return getattr(context.get("dag_run"), "clear_number", None) or 0
 
 
-def outdated(plan: Plan, admission: AdmissionEvent, demand: dict[str, Any] | None) -> str:
+def outdated(fresh: Demand, admission: AdmissionEvent, demand: dict[str, Any] | None) -> str:
     """Say why an admission does not hold any more; empty when it does.
 
+    :param fresh: what the job asks for now.
     :param demand: what was asked for.
     """
     if admission.valid_until and time.time() > admission.valid_until:
         late = time.time() - admission.valid_until
         return f"the admission had run out {late:.0f} s before a worker took the task up"
-    more = excess(plan.result.demand, demand_from_json(demand)) if demand else ""
+    more = excess(fresh, demand_from_json(demand)) if demand else ""
     return f"the demand has grown while the task waited: {more}" if more else ""

@@ -70,47 +70,51 @@ def read_lifecycle(operator: HasLifecycle, configured: Settings) -> Lifecycle:
     run = operator.run_timeout if operator.run_timeout is not None else operator.execution_timeout
     return Lifecycle(
         queue_timeout=round(
-            _seconds("queue_timeout", operator.queue_timeout, configured.queue_timeout_seconds)
+            seconds("queue_timeout", operator.queue_timeout, configured.queue_timeout_seconds)
         ),
         limits=Limits(
-            submission=_seconds(
+            submission=seconds(
                 "submission_timeout", operator.submission_timeout, configured.submission_timeout_seconds
             ),
-            driver_scheduling=_seconds(
+            driver_scheduling=seconds(
                 "driver_scheduling_timeout",
                 operator.driver_scheduling_timeout,
                 configured.driver_scheduling_timeout_seconds,
             ),
-            executor_readiness=_seconds(
+            executor_readiness=seconds(
                 "executor_readiness_timeout",
                 operator.executor_readiness_timeout,
                 configured.executor_readiness_timeout_seconds,
             ),
-            run=_seconds("run_timeout", run, configured.run_timeout_seconds),
+            run=seconds("run_timeout", run, configured.run_timeout_seconds),
         ),
         on_starvation=one_of(
             "on_starvation", operator.on_starvation or configured.on_starvation, ON_STARVATION
         ),
         keep_on_failure=_flag("keep_on_failure", operator.keep_on_failure, configured.keep_on_failure),
         application_ttl=round(
-            _seconds("application_ttl", operator.application_ttl, configured.application_ttl_seconds)
+            seconds("application_ttl", operator.application_ttl, configured.application_ttl_seconds)
         ),
         protect_driver=_flag("protect_driver", operator.protect_driver, configured.protect_driver),
         driver_log_bytes=_bytes(operator.driver_log_bytes, configured.driver_log_bytes),
     )
 
 
-def _seconds(option: str, value: Any, default: float) -> float:
+def seconds(option: str, value: Timeout, default: float) -> float:
+    """Return a time limit in seconds.
+
+    :raises InvalidInput: naming the option, its value and what is allowed.
+    """
     if value is None:
         return default
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not _in_range(seconds):
+    given = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(given, bool) or not isinstance(given, int | float) or not _in_range(given):
         raise InvalidInput(
             option,
             value,
             f"a timedelta or a number of seconds of at least {_LEAST_SECONDS:g}; 0 for no limit",
         )
-    return float(seconds)
+    return float(given)
 
 
 def _in_range(seconds: float) -> bool:

@@ -15,6 +15,7 @@ from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperato
 
 from airflow_priority_spark.errors import InvalidManifest, InvalidQuantity
 from airflow_priority_spark.operators.admission_mixin import TEMPLATED, AdmissionMixin
+from airflow_priority_spark.operators.bypass import other_queue
 from airflow_priority_spark.scheduling.model import Demand, PodSet, Toleration
 from airflow_priority_spark.scheduling.resources import CPU, MEMORY
 from airflow_priority_spark.spark.identity import LABEL_POD_SET
@@ -41,6 +42,7 @@ class PriorityKubernetesPodOperator(AdmissionMixin, KubernetesPodOperator):
     :param deployment_flow: ``priority``, ``observe`` or ``legacy``. Templated.
     :param unclaimed_seconds: after so long without an arbiter the task log says so.
     :param on_unclaimed: what happens then: ``wait``, ``fail`` or ``legacy``.
+    :param queue_timeout: a job that has waited so long is cancelled; seconds or a ``timedelta``.
     """
 
     template_fields = (*KubernetesPodOperator.template_fields, *TEMPLATED)
@@ -99,6 +101,10 @@ class PriorityKubernetesPodOperator(AdmissionMixin, KubernetesPodOperator):
     def admission_namespace(self, context: Context) -> str:
         """Return the namespace of the pod, found as the stock operator finds it."""
         return str(self._manifest(context)["metadata"]["namespace"])
+
+    def admitted_elsewhere(self, context: Context) -> str:
+        """Say whether the pod's labels put it into a queue of Kueue."""
+        return other_queue(self._manifest(context))
 
     def carry(self, labels: Mapping[str, str]) -> None:
         """Label the pod that was measured, which is the one that is created."""

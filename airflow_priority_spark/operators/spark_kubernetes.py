@@ -257,7 +257,7 @@ class PrioritySparkKubernetesOperator(ApplicationOperator):
         adopted = self._adoptable(context, connection, plan, admission)
         if adopted is not None:
             self._follow(plan, admission, adopted)
-        reason = outdated(plan, admission, demand)
+        reason = outdated(plan.result.demand, admission, demand)
         if reason:
             self.log.warning("Nothing was created: %s", reason)
             self._queue(plan, reason=reason, admission=admission.admission)

@@ -162,6 +162,22 @@ def test_in_the_legacy_flow_it_is_the_stock_operator(ref, namespace, kubernetes)
     assert LABEL_JOB not in pod.metadata.labels
 
 
+def test_a_pod_in_a_queue_of_kueue_skips_ours(ref, namespace, kubernetes, listen):
+    operator = task(ref, namespace, labels={"kueue.x-k8s.io/queue-name": "team-a"})
+    said = listen(operator)
+    assert deferral(operator.execute, context()).method_name == "trigger_reentry"
+    assert "The pods ask for Kueue (label kueue.x-k8s.io/queue-name: team-a): going on" in said.text
+
+
+def test_how_long_it_may_wait_is_the_authors_else_the_configurations(ref, namespace, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__PRIORITY_SPARK__QUEUE_TIMEOUT_SECONDS", "600")
+    asked = request_of(deferral(task(ref, namespace).execute, context()))
+    assert asked.queue_timeout_seconds == 600
+    hour = datetime.timedelta(hours=1)
+    asked = request_of(deferral(task(ref, namespace, queue_timeout=hour).execute, context()))
+    assert asked.queue_timeout_seconds == 3600
+
+
 def test_a_retry_goes_on_with_the_living_pod_of_an_earlier_try(ref, namespace, kubernetes):
     deferral(task(ref, namespace).resume_admitted, context(), admitted())
     deferred = deferral(task(ref, namespace).execute, context(try_number=2))
