@@ -15,7 +15,7 @@ STAMP := $(VENV)/.installed-$(shell { cat pyproject.toml; $(PYTHON) --version 2>
 PYTEST := $(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 .PHONY: help setup system demo test lint format types contract test-unit test-property test-store \
-	test-cluster test-e2e soak clean
+	test-cluster test-operator test-e2e soak clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -61,6 +61,9 @@ test-store: setup system ## Tables and migrations on SQLite and PostgreSQL
 
 test-cluster: setup ## Watches and applications through the real Kubernetes clients
 	$(PYTEST) tests/cluster
+
+test-operator: setup ## The numbered requirements of the operator, one line each
+	$(PYTEST) tests/operator
 
 test-e2e: setup system ## Real Airflow processes
 	$(PYTEST) tests/e2e -m "not soak"
