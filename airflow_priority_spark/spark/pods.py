@@ -171,6 +171,12 @@ def _with_overhead(reading: Reading, role: Role, whole: Amounts, overheads: Over
 
 def _said(reading: Reading, what: str, container: _Container, place: str) -> Amounts:
     amounts = container_amounts(container, place)
+    missing = " and ".join(name for name in (CPU, MEMORY) if name not in amounts.requests)
+    if missing:
+        reading.warnings.append(
+            f"{place}: container {container.get('name')!r} requests no {missing}; a quota on them refuses "
+            "its pod, unless a LimitRange has defaults"
+        )
     said = ", ".join(format_amount(name, amount) for name, amount in amounts.requests.items()) or "nothing"
     reading.explain.append(f"{what} {container.get('name', '')}: {said} ({place})")
     return amounts

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -110,6 +111,12 @@ def test_another_spark_version_has_other_rules(airflow, file):
     assert airflow.json("demand", path)["warnings"] != []
     newer = airflow.json("demand", path, "--spark-version", "4.0.1")
     assert newer["driver"]["memory_bytes"] == 2 * GIB
+
+
+def test_the_example_of_the_documentation_is_what_is_printed(airflow, file):
+    page = (Path(__file__).parents[3] / "docs" / "demand.md").read_text()
+    body, printed = (page.split(f"```{kind}\n")[1].split("```")[0] for kind in ("yaml", "json"))
+    assert airflow.json("demand", file(body)) == json.loads(printed)
 
 
 @pytest.mark.parametrize(("reserve", "count"), [("initial", 3), ("min", 1), ("max", 9)])

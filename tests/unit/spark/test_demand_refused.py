@@ -193,6 +193,11 @@ WARNINGS = [
         "Spark makes no claim without both storageClass and sizeLimit",
     ),
     (
+        "a container whose pod a quota refuses",
+        jvm(driver={"sidecars": [{"name": "proxy", "resources": {"requests": {"cpu": "1"}}}]}),
+        "spec.driver.sidecars: container 'proxy' requests no memory; a quota on them refuses its pod",
+    ),
+    (
         "an affinity between pods",
         manifest(
             executor={
