@@ -75,7 +75,12 @@ def _rows(result: DemandResult) -> list[Row]:
 
 
 def _row(name: str, count: int, amounts: Resources, places: str) -> Row:
-    others = {key: amount for key, amount in amounts.items() if key not in (CPU, MEMORY, PODS)}
+    """Return a row for people; what claims charge per storage class would only repeat their sum."""
+    others = {
+        key.removeprefix("requests."): amount
+        for key, amount in amounts.items()
+        if key not in (CPU, MEMORY, PODS) and ".storageclass." not in key
+    }
     return {
         "": name,
         "pods": count,
