@@ -20,6 +20,8 @@ from airflow_priority_spark.spark.conf import SparkConf
 from airflow_priority_spark.spark.demand import DEFAULT_EXECUTORS
 from airflow_priority_spark.spark.fields import DRIVER, DYNAMIC_ALLOCATION, EXECUTOR, RESTART_POLICY, SPEC
 from airflow_priority_spark.spark.names import MAX_EXECUTOR_PREFIX, check_name
+from airflow_priority_spark.spark.shapes import SPEC as SHAPES
+from airflow_priority_spark.spark.shapes import check_shapes
 
 API_VERSION: Final = "sparkoperator.k8s.io/v1beta2"
 GROUP: Final = "sparkoperator.k8s.io"
@@ -56,6 +58,7 @@ def validate_manifest(manifest: Any) -> None:
     _known_fields(spec, SPEC, "spec")
     for name, known in _PARTS:
         _known_fields(_mapping(spec, name, f"spec.{name}"), known, f"spec.{name}")
+    check_shapes(spec, SHAPES, "spec")
     _choices(spec)
     _names(manifest)
     _settings(spec)
