@@ -72,7 +72,8 @@ def test_a_job_that_waits_longer_than_its_queue_timeout_is_cancelled_with_number
     world.cycle(seconds=31)
     job = world.job("second")
     assert job.state == "cancelled"
-    assert re.match(r"waited 6\d s in the queue, queue_timeout is 60 s; blocked by cpu: needs 2 CPU, 0 CPU free", job.reason)
+    words = r"waited 6\d s in the queue, queue_timeout is 60 s; blocked by cpu: needs 2 CPU, 0 CPU free"
+    assert re.match(words, job.reason)
     event = event_of(world.task("second"))
     assert (event.outcome, event.reason, event.retry) == ("cancelled", job.reason, False)
 
