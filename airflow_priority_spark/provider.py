@@ -28,7 +28,10 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {
                 "integration-name": "Priority Spark",
-                "python-modules": ["airflow_priority_spark.operators.spark_kubernetes"],
+                "python-modules": [
+                    "airflow_priority_spark.operators.pod",
+                    "airflow_priority_spark.operators.spark_kubernetes",
+                ],
             }
         ],
         "triggers": [

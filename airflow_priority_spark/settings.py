@@ -136,6 +136,68 @@ class Settings:
         "A cluster whose watches are out of step for this long admits nothing until they recover.",
         minimum=1,
     )
+    queue_timeout_seconds: float = _option(
+        0.0, "A job that has waited in the queue for this long is cancelled; 0: it waits for ever.", minimum=0
+    )
+    submission_timeout_seconds: float = _option(
+        1800.0,
+        "From an application's creation until its driver pod exists; beyond it the task fails. The Spark "
+        "operator may lag by minutes when it has hundreds of applications. 0: no limit.",
+        minimum=0,
+    )
+    driver_scheduling_timeout_seconds: float = _option(
+        1800.0,
+        "From a driver pod's creation until it runs; beyond it the task fails. 0: no limit.",
+        minimum=0,
+    )
+    executor_readiness_timeout_seconds: float = _option(
+        600.0,
+        "How long executors of a running driver may find no node, or be refused by a quota, before the job "
+        "counts as starved. 0: no limit.",
+        minimum=0,
+    )
+    run_timeout_seconds: float = _option(
+        0.0,
+        "From a driver's start until the application has ended; beyond it the task fails. A task's "
+        "``execution_timeout`` stands in where it has one. 0: no limit.",
+        minimum=0,
+    )
+    on_starvation: str = _option(
+        "warn",
+        "What happens to a starved job: ``warn`` in its log and go on, ``fail`` the task, or ``requeue``: "
+        "delete the application and return to its position in the queue.",
+        allowed=("warn", "fail", "requeue"),
+    )
+    keep_on_failure: bool = _option(
+        False, "Keep applications that have failed, for a look at them, until their time to live is over."
+    )
+    application_ttl_seconds: int = _option(
+        259_200,
+        "``timeToLiveSeconds`` of applications whose author has set none: the Spark operator deletes an "
+        "ended application after so long, whatever became of Airflow. 0: never.",
+        minimum=0,
+    )
+    protect_driver: bool = _option(
+        True, "Mark driver pods so that node autoscalers (Karpenter, cluster-autoscaler) do not evict them."
+    )
+    driver_log_bytes: int = _option(
+        16_777_216,
+        "Bytes of a driver's log that are copied into the task log; what is beyond is cut, but for the "
+        "last lines.",
+        minimum=1024,
+    )
+    history_server_url: str = _option(
+        "",
+        "Address of an application in the Spark history server, for a link at the task. "
+        "``{application_id}``, ``{namespace}`` and ``{name}`` are replaced.",
+        example="https://spark-history.example.org/history/{application_id}/jobs/",
+    )
+    spark_ui_url: str = _option(
+        "",
+        "Address of a running application's Spark UI, for a link at the task. ``{namespace}`` and ``{name}`` "
+        "are replaced.",
+        example="https://spark.example.org/{namespace}/{name}/",
+    )
 
 
 def load(source: _Source | None = None) -> Settings:

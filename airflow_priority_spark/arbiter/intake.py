@@ -171,6 +171,7 @@ def _create(
         demand=demand_to_json(request.demand),
         connection=request.connection.to_json(),
         keep_application=request.keep_application,
+        queue_deadline=_deadline(request, deferral.created),
         user=deferral.user,
         team=deferral.team,
         queued_at=now,
@@ -194,6 +195,8 @@ def _come_back(
         return
     if request.reason:
         job.reschedules += 1
+        # Its time on the cluster was no time in the queue.
+        job.queue_deadline = _deadline(request, deferral.created)
         job.demand = demand_to_json(request.demand)
         if job.reschedules > context.settings.max_reschedules:
             _give_up(context, session, job, request.reason, now)
@@ -205,6 +208,11 @@ def _come_back(
     reason = request.reason or "Airflow replaced a lost attempt"
     jobs.move(session, job, JobState.QUEUED, f"back at its position: {reason}", context.actor, now)
     log.info("Job %s of %s is back in the queue: %s", job.id, deferral.key.readable(), reason)
+
+
+def _deadline(request: AdmissionRequest, since: datetime.datetime) -> datetime.datetime | None:
+    seconds = request.queue_timeout_seconds
+    return since + datetime.timedelta(seconds=seconds) if seconds else None
 
 
 def _forget_application(session: Session, job: Job) -> None:

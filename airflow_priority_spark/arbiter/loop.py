@@ -189,6 +189,7 @@ class ArbiterLoop:
         if due:
             self.reconciler.task_instances(now)
             self.reconciler.take_back(now)
+            self.reconciler.cancel_overdue(now)
             self.reconciler.not_started(now)
         with self.sessions() as session:
             picture = self.observer.picture(session, self._queues, views, applications)

@@ -23,6 +23,7 @@ from airflow_priority_spark.cluster.applications import ApplicationView, delete_
 from airflow_priority_spark.errors import PrioritySparkError
 from airflow_priority_spark.scheduling.jobs import ACTIVE, WAITING, JobState, is_terminal
 from airflow_priority_spark.scheduling.model import ClusterView
+from airflow_priority_spark.spark.admission import AdmissionEvent
 from airflow_priority_spark.spark.identity import LABEL_JOB
 from airflow_priority_spark.store import jobs
 from airflow_priority_spark.store.airflow_state import mismatches, not_started, pause_changes
@@ -132,6 +133,34 @@ class Reconciler:
         if state is JobState.SUBMITTED and application.state == "RUNNING":
             text = f"the driver of {application.name} runs"
             jobs.move(session, job, JobState.RUNNING, text, self._context.actor, now)
+
+    def cancel_overdue(self, now: datetime.datetime) -> int:
+        """Cancel jobs that have waited for as long as their author lets them; return how many."""
+        with self._leadership.sessions() as session:
+            if not jobs.overdue(session, now, 1):
+                return 0
+        cancelled = 0
+        with self._leadership.transaction() as session:
+            for found in jobs.overdue(session, now, BATCH):
+                job = session.get(Job, found.id, with_for_update=True, populate_existing=True)
+                if job is not None and JobState(job.state) is JobState.QUEUED:
+                    self._cancel_overdue(session, job, now)
+                    cancelled += 1
+        return cancelled
+
+    def _cancel_overdue(self, session: Session, job: Job, now: datetime.datetime) -> None:
+        since = job.deferred_at if job.reschedules else job.position_at
+        limit = job.queue_deadline - since if job.queue_deadline else now - since
+        verdict = (job.verdict or {}).get("sentence")
+        blocked = f"blocked by {verdict}" if verdict else job.ineligible_detail
+        text = (
+            f"waited {(now - since).total_seconds():.0f} s in the queue, "
+            f"queue_timeout is {limit.total_seconds():.0f} s" + (f"; {blocked}" if blocked else "")
+        )
+        jobs.move(session, job, JobState.CANCELLED, text, self._context.actor, now)
+        event = AdmissionEvent(outcome="cancelled", job_id=job.id, reason=text)
+        jobs.promise(session, job, event.to_payload(), now)
+        log.info("Job %s of %s: %s", job.id, jobs.task_key(job).readable(), text)
 
     def take_back(self, now: datetime.datetime) -> int:
         """Return jobs whose admission ran out before Airflow started them to their position."""

@@ -60,7 +60,22 @@ ARG_FAIL = Arg(
     help="Fail the waiting tasks instead of sending them straight to the cluster",
 )
 ARG_LOCAL = Arg(("--local",), action="store_true", help="Only an arbiter on this host")
+ARG_MANIFEST = Arg(
+    ("file",), metavar="FILE", help="A SparkApplication as YAML or JSON; - reads it from standard input"
+)
+ARG_SPARK_VERSION = Arg(
+    ("--spark-version",), metavar="V", help="Whose rules apply (default: the manifest's sparkVersion)"
+)
+ARG_RESERVE = Arg(
+    ("--reserve",),
+    choices=["initial", "min", "max"],
+    default="initial",
+    help="How many executors count under dynamic allocation (default: initial)",
+)
 ARG_DRY_RUN = Arg(("--dry-run",), action="store_true", help="Only say how many tasks it would give back")
+ARG_DAGS_PATH = Arg(("path",), metavar="PATH", help="A DAG file, or a folder with DAG files")
+ARG_DIFF = Arg(("--diff",), action="store_true", help="Show the changes as a unified diff; write nothing")
+ARG_WRITE = Arg(("--write",), action="store_true", help="Change the files")
 
 
 def _arguments(described: list[Argument]) -> list[Arg]:
@@ -174,6 +189,23 @@ COMMANDS: Final = (
         ),
         func=lazy_load_command(f"{_COMMANDS}.unpark.unpark"),
         args=(ARG_FAIL, ARG_DRY_RUN, ARG_YES, ARG_VERBOSE),
+    ),
+    ActionCommand(
+        name="demand",
+        help="Compute what a SparkApplication asks for, and say why",
+        func=lazy_load_command(f"{_COMMANDS}.demand.show_demand"),
+        args=(ARG_MANIFEST, ARG_SPARK_VERSION, ARG_RESERVE, ARG_OUTPUT, ARG_VERBOSE),
+    ),
+    ActionCommand(
+        name="migrate-dags",
+        help="Change DAG files from the stock Spark operator to this one",
+        description=(
+            "Change imports and names in DAG files from the stock SparkKubernetesOperator to "
+            "PrioritySparkKubernetesOperator, and list what a person must look at. Without --write nothing "
+            "is written."
+        ),
+        func=lazy_load_command(f"{_COMMANDS}.migrate_dags.migrate_dags"),
+        args=(ARG_DAGS_PATH, ARG_DIFF, ARG_WRITE),
     ),
     GroupCommand(name="queue", help="Look at queues", subcommands=QUEUE_COMMANDS),
     GroupCommand(name="job", help="Look at jobs", subcommands=JOB_COMMANDS),

@@ -15,7 +15,7 @@ from typing import Any
 from airflow_priority_spark.cluster.connections import ClusterConnection
 from airflow_priority_spark.cluster.convert import instant
 from airflow_priority_spark.cluster.kinds import SPARK_APPLICATIONS
-from airflow_priority_spark.cluster.transport import Refused, explain, request_json
+from airflow_priority_spark.cluster.transport import READ_SECONDS, Refused, explain, request_json
 from airflow_priority_spark.spark.identity import LABEL_INSTANCE
 from airflow_priority_spark.spark.states import is_terminal, read_status
 
@@ -77,23 +77,29 @@ def application(raw: Mapping[str, Any]) -> ApplicationView:
     )
 
 
-def get_application(connection: ClusterConnection, namespace: str, name: str) -> ApplicationView | None:
+def get_application(
+    connection: ClusterConnection, namespace: str, name: str, *, read_seconds: float = READ_SECONDS
+) -> ApplicationView | None:
     """Read one application; ``None`` when there is none.
 
+    :param read_seconds: longest silence of the API server.
     :raises PermissionMissing, ClusterUnavailable: as for every request.
     """
     path = SPARK_APPLICATIONS.path(namespace, name)
     try:
-        return application(request_json(connection, "GET", path))
+        return application(request_json(connection, "GET", path, read_seconds=read_seconds))
     except Refused as refused:
         if refused.code == 404:
             return None
         raise explain(connection, refused, "get", SPARK_APPLICATIONS, namespace, name) from refused
 
 
-def delete_application(connection: ClusterConnection, namespace: str, name: str, uid: str) -> Deletion:
+def delete_application(
+    connection: ClusterConnection, namespace: str, name: str, uid: str, *, read_seconds: float = READ_SECONDS
+) -> Deletion:
     """Ask for the deletion of the application with this UID; its pods go with it (owner references).
 
+    :param read_seconds: longest silence of the API server.
     :raises PermissionMissing, ClusterUnavailable: as for every request; safe to repeat.
     """
     options = {
@@ -104,7 +110,7 @@ def delete_application(connection: ClusterConnection, namespace: str, name: str,
     }
     path = SPARK_APPLICATIONS.path(namespace, name)
     try:
-        request_json(connection, "DELETE", path, body=options)
+        request_json(connection, "DELETE", path, body=options, read_seconds=read_seconds)
     except Refused as refused:
         if refused.code == 404:
             return Deletion.ALREADY_GONE
@@ -112,3 +118,22 @@ def delete_application(connection: ClusterConnection, namespace: str, name: str,
             return Deletion.REPLACED
         raise explain(connection, refused, "delete", SPARK_APPLICATIONS, namespace, name) from refused
     return Deletion.REQUESTED
+
+
+def label_application(
+    connection: ClusterConnection, namespace: str, name: str, uid: str, labels: Mapping[str, str]
+) -> bool:
+    """Add labels to the application with this UID; its spec is not touched.
+
+    :return: false when it is gone or the name belongs to another one.
+    :raises PermissionMissing, ClusterUnavailable: as for every request; safe to repeat.
+    """
+    path = SPARK_APPLICATIONS.path(namespace, name)
+    # The API server refuses a patch whose UID is not the object's with 409.
+    try:
+        request_json(connection, "PATCH", path, body={"metadata": {"uid": uid, "labels": dict(labels)}})
+    except Refused as refused:
+        if refused.code in (404, 409, 422):
+            return False
+        raise explain(connection, refused, "patch", SPARK_APPLICATIONS, namespace, name) from refused
+    return True

@@ -28,7 +28,7 @@ from airflow_priority_spark.scheduling.model import (
     Toleration,
 )
 from airflow_priority_spark.scheduling.resources import Resources
-from airflow_priority_spark.spark.identity import LABEL_JOB
+from airflow_priority_spark.spark.identity import LABEL_JOB, LABEL_POD_SET
 
 #: Set by Spark on every pod it makes (``Constants.SPARK_ROLE_LABEL``): ``driver`` or ``executor``.
 LABEL_ROLE: Final = "spark-role"
@@ -77,7 +77,7 @@ def pod(raw: Mapping[str, Any]) -> PodRecord:
         requests=pod_amounts(spec, "requests"),
         limits=pod_amounts(spec, "limits"),
         job_id=labels.get(LABEL_JOB),
-        pod_set=labels.get(LABEL_ROLE),
+        pod_set=labels.get(LABEL_POD_SET) or labels.get(LABEL_ROLE),
         counts_quota=active,
         counts_node=active,
         node_selector=tuple(sorted((spec.get("nodeSelector") or {}).items())),

@@ -83,5 +83,11 @@ PERMISSIONS: Final[tuple[Permission, ...]] = (
         cluster_wide=True,
     ),
     Permission("get", SPARK_APPLICATIONS, "looking at one application before it is deleted"),
+    Permission(
+        "patch",
+        SPARK_APPLICATIONS,
+        "labelling kept applications as finished, so that no later attempt takes them up",
+        optional=True,
+    ),
     Permission("delete", SPARK_APPLICATIONS, "ending killed, rescheduled and replaced applications"),
 )

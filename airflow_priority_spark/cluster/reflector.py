@@ -89,10 +89,11 @@ class Reflector(Generic[View]):
     :param convert: raw object → view; ``None`` leaves the object out.
     :param changed: called from the reflector's thread after the views or the state have changed.
     :param namespace: ``None`` for all namespaces.
+    :param labels: label selector; only matching objects are listed and watched.
     :param clock: POSIX seconds.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is watched, whom to tell, and what a test decides
         self,
         connection: ClusterConnection,
         kind: Kind,
@@ -100,11 +101,13 @@ class Reflector(Generic[View]):
         changed: Callable[[], None],
         *,
         namespace: str | None = None,
+        labels: str = "",
         rhythm: Rhythm = DEFAULT_RHYTHM,
         random: Random | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.kind, self.namespace = kind, namespace
+        self._selection = {"labelSelector": labels} if labels else {}
         self._connection, self._convert, self._changed = connection, convert, changed
         self._rhythm, self._random, self._clock = rhythm, random or Random(), clock
         self._name = f"{kind.resource} in {namespace}" if namespace else kind.resource
@@ -209,7 +212,7 @@ class Reflector(Generic[View]):
         """Replace the views by what is there now; the list's version is where the watch begins."""
         self._verb = "list"
         views: dict[Key, View] = {}
-        query = {"limit": str(self._page)} if self._page else {}
+        query = {**self._selection, **({"limit": str(self._page)} if self._page else {})}
         while True:
             page = self._request_page(query)
             for raw in page.get("items") or ():
@@ -256,6 +259,7 @@ class Reflector(Generic[View]):
     def _open(self) -> BaseHTTPResponse:
         lifetime = self._rhythm.watch * (1 - 0.2 * self._random.random())
         query = {
+            **self._selection,
             "watch": "true",
             "allowWatchBookmarks": "true",
             "resourceVersion": self._cursor or "",

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 CONNECT_SECONDS: Final = 5.0
 READ_SECONDS: Final = 30.0
 
+#: A patch of ours says only what changes (RFC 7386).
+_CONTENT_TYPES: Final = {"PATCH": "application/merge-patch+json"}
 _USER = re.compile(r'User "([^"]+)"')
 
 
@@ -70,7 +72,7 @@ def open_response(
     headers = {**client.default_headers, "Accept": "application/json"}
     client.update_params_for_auth(headers, [], ["BearerToken"])
     if body is not None:
-        headers["Content-Type"] = "application/json"
+        headers["Content-Type"] = _CONTENT_TYPES.get(method, "application/json")
     try:
         response = client.rest_client.pool_manager.request(
             method,

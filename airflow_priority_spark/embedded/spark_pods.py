@@ -14,6 +14,7 @@ from typing import Any
 
 from airflow_priority_spark.embedded.objects import Object, labels_of, owner_reference
 from airflow_priority_spark.embedded.spark_requests import driver_resources, executor_resources
+from airflow_priority_spark.embedded.spark_templates import and_added, over_template, spark_container
 
 DRIVER_CONTAINER = "spark-kubernetes-driver"
 EXECUTOR_CONTAINER = "spark-kubernetes-executor"
@@ -125,18 +126,23 @@ def _pod(
     resources: Data,
     labels: Mapping[str, str],
 ) -> Data:
+    template = (part.get("template") or {}).get("spec") or {}
+    main, others = spark_container(template, container)
     pod_spec: Data = {
+        **template,
         "restartPolicy": "Never",
-        "nodeSelector": {**(spec.get("nodeSelector") or {}), **(part.get("nodeSelector") or {})},
-        "tolerations": list(part.get("tolerations") or ()),
+        "nodeSelector": _node_selector(spec, part, template, container.rpartition("-")[2]),
+        "tolerations": [*(template.get("tolerations") or ()), *(part.get("tolerations") or ())],
         "containers": [
             {
-                "name": container,
-                "image": part.get("image") or spec.get("image") or "spark",
-                "resources": resources,
-                "env": _environment(part),
-            }
+                "name": main.get("name") or container,
+                "image": part.get("image") or spec.get("image") or main.get("image") or "spark",
+                "resources": over_template(main, resources),
+                "env": [*(main.get("env") or ()), *_environment(part)],
+            },
+            *and_added(others, part.get("sidecars")),
         ],
+        "initContainers": and_added(template.get("initContainers"), part.get("initContainers")),
     }
     for field in ("serviceAccount", "priorityClassName", "schedulerName", "terminationGracePeriodSeconds"):
         if field in part:
@@ -146,6 +152,16 @@ def _pod(
         "annotations": dict(part.get("annotations") or {}),
     }
     return {"metadata": metadata, "spec": pod_spec}
+
+
+def _node_selector(
+    spec: Mapping[str, Any], part: Mapping[str, Any], template: Mapping[str, Any], role: str
+) -> dict[str, str]:
+    conf = spec.get("sparkConf") or {}
+    labels = dict(template.get("nodeSelector") or {})
+    for prefix in ("spark.kubernetes.node.selector.", f"spark.kubernetes.{role}.node.selector."):
+        labels |= {key.removeprefix(prefix): value for key, value in conf.items() if key.startswith(prefix)}
+    return {**labels, **(spec.get("nodeSelector") or {}), **(part.get("nodeSelector") or {})}
 
 
 def _environment(part: Mapping[str, Any]) -> list[Data]:

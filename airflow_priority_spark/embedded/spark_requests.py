@@ -2,8 +2,9 @@
 """What Spark on Kubernetes requests for its driver and executor pods.
 
 A computation of its own, not the product's: the cluster plays Spark, and the tests compare the two.
-Sources: Spark ``BasicDriverFeatureStep.scala``, ``BasicExecutorFeatureStep.scala``; precedence as the
-Kubeflow operator passes typed fields on (over ``sparkConf``, which is over ``spec.memoryOverheadFactor``).
+Sources: Spark ``BasicDriverFeatureStep.scala``, ``BasicExecutorFeatureStep.scala``,
+``KubernetesClusterManager.scala``; precedence as the Kubeflow operator passes typed fields on (over
+``sparkConf``, which is over ``spec.memoryOverheadFactor``), and its ``defaults.go``.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def driver_resources(spec: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """Return ``requests`` and ``limits`` of the driver container."""
     driver, conf = spec.get("driver") or {}, spec.get("sparkConf") or {}
     factor = conf.get("spark.driver.memoryOverheadFactor") or _default_factor(spec)
-    memory = _with_overhead("driver", driver, conf, float(factor))
+    memory = _with_overhead("driver", driver, conf, float(factor), _least_overhead(spec, "driver"))
     return _resources("driver", driver, conf, memory)
 
 
@@ -50,7 +51,7 @@ def executor_resources(spec: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """Return ``requests`` and ``limits`` of an executor container."""
     executor, conf = spec.get("executor") or {}, spec.get("sparkConf") or {}
     factor = conf.get("spark.executor.memoryOverheadFactor") or _default_factor(spec)
-    memory = _with_overhead("executor", executor, conf, float(factor))
+    memory = _with_overhead("executor", executor, conf, float(factor), _least_overhead(spec, "executor"))
     if conf.get("spark.memory.offHeap.enabled") == "true":
         memory += mebibytes(conf.get("spark.memory.offHeap.size", "0"), "b")
     if _is_python(spec):
@@ -67,13 +68,21 @@ def driver_cores(spec: Mapping[str, Any]) -> int:
 def executor_count(spec: Mapping[str, Any]) -> int:
     """Return how many executors the driver starts with (the operator's webhook defaults to 1)."""
     executor, conf = spec.get("executor") or {}, spec.get("sparkConf") or {}
-    instances = int(executor.get("instances") or conf.get("spark.executor.instances") or 0)
     dynamic = spec.get("dynamicAllocation") or {}
+    master = (spec.get("driver") or {}).get("kubernetesMaster") or conf.get("spark.kubernetes.driver.master")
+    if (master or "").startswith("local"):
+        return 0
+    # The webhook looks at the typed field only (``isDynamicAllocationEnabled``).
+    default = 0 if dynamic.get("enabled") else 1
+    instances = int(executor.get("instances") or conf.get("spark.executor.instances") or default)
     if dynamic.get("enabled") or conf.get("spark.dynamicAllocation.enabled") == "true":
-        first = dynamic.get("initialExecutors") or conf.get("spark.dynamicAllocation.initialExecutors") or 0
-        least = dynamic.get("minExecutors") or conf.get("spark.dynamicAllocation.minExecutors") or 0
-        return max(int(first), int(least), instances)
-    return instances or 1
+        typed = dynamic if dynamic.get("enabled") else {}
+        numbers = [
+            typed.get(name, conf.get(f"spark.dynamicAllocation.{name}", 0))
+            for name in ("initialExecutors", "minExecutors")
+        ]
+        return max(*map(int, numbers), instances)
+    return instances
 
 
 def _is_python(spec: Mapping[str, Any]) -> bool:
@@ -86,12 +95,20 @@ def _default_factor(spec: Mapping[str, Any]) -> str:
     return given or ("0.4" if str(spec.get("mainApplicationFile") or "").endswith(_NON_JVM) else "0.1")
 
 
-def _with_overhead(role: str, typed: Mapping[str, Any], conf: Mapping[str, str], factor: float) -> int:
+def _least_overhead(spec: Mapping[str, Any], role: str) -> int:
+    """Spark 4 made the minimum a setting."""
+    given = (spec.get("sparkConf") or {}).get(f"spark.{role}.minMemoryOverhead")
+    old = str(spec.get("sparkVersion") or "").startswith(("2.", "3."))
+    return mebibytes(given) if given and not old else MINIMUM_OVERHEAD_MIB
+
+
+def _with_overhead(
+    role: str, typed: Mapping[str, Any], conf: Mapping[str, str], factor: float, least: int
+) -> int:
     memory = mebibytes(typed.get("memory") or conf.get(f"spark.{role}.memory") or "1g")
     overhead = typed.get("memoryOverhead") or conf.get(f"spark.{role}.memoryOverhead")
     if overhead:
         return memory + mebibytes(overhead)
-    least = mebibytes(conf.get(f"spark.{role}.minMemoryOverhead", f"{MINIMUM_OVERHEAD_MIB}m"))
     return memory + max(int(factor * memory), least)
 
 
@@ -101,9 +118,16 @@ def _resources(
     asked = typed.get("coreRequest") or conf.get(f"spark.kubernetes.{role}.request.cores")
     cpu = asked or typed.get("cores") or conf.get(f"spark.{role}.cores") or 1
     requests = {"cpu": str(cpu), "memory": f"{memory}Mi"}
-    limits = {"memory": typed.get("memoryLimit") or f"{memory}Mi"}
+    limits = {"memory": f"{memory}Mi"}
+    if limit := typed.get("memoryLimit"):
+        limits["memory"] = f"{mebibytes(limit, 'b')}Mi"
     if limit := typed.get("coreLimit") or conf.get(f"spark.kubernetes.{role}.limit.cores"):
         limits["cpu"] = str(limit)
+    for key, amount in conf.items():
+        if key.startswith(f"spark.{role}.resource.") and key.endswith(".amount"):
+            device = key.removeprefix(f"spark.{role}.resource.").removesuffix(".amount")
+            vendor = conf[f"spark.{role}.resource.{device}.vendor"]
+            requests[f"{vendor}/{device}"] = limits[f"{vendor}/{device}"] = amount
     if gpu := typed.get("gpu"):
         requests[gpu["name"]] = limits[gpu["name"]] = str(gpu["quantity"])
     return {"requests": requests, "limits": limits}

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the driver pod leaves behind: its log and its exit code.
 
-The pod goes with its application, so both are read before anything is deleted. Neither may ever turn
+The pod goes with its application, so both are read before anything is deleted. A log that is too long is
+cut in its middle: how a job began and how it ended say more than what lies between. Neither may ever turn
 a success into a failure or hide why a job failed: what cannot be read is said and left at that.
 """
 
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
     from urllib3.response import BaseHTTPResponse
 
 CONTAINER: Final = "spark-kubernetes-driver"
-#: Bytes of a driver's log that are copied into the task log; the beginning says more than the end.
+#: Bytes of a driver's log that are copied into the task log.
 LOG_BYTES: Final = 16 * 1024 * 1024
+#: Of a log that is cut, so many last lines are copied besides, of so many bytes at most.
+LAST_LINES: Final = 100
+_LAST_BYTES: Final = 64 * 1024
 
 
 def copy_log(
@@ -36,28 +40,44 @@ def copy_log(
 ) -> None:
     """Copy a driver pod's log into the task log, line by line.
 
-    :param limit: bytes after which it is cut, with a note.
+    :param limit: bytes after which it is cut, with a note and its last lines.
     """
     path = f"{PODS.path(namespace, pod)}/log"
-    query = {"container": CONTAINER, "limitBytes": str(limit + 1)}
-    try:
-        response = open_response(connection, "GET", path, query=query)
-    except (Refused, PrioritySparkError) as error:
-        log.warning("The log of driver pod %s cannot be read: %s", pod, error)
+    response = _open(connection, path, pod, log, limitBytes=str(limit + 1))
+    if response is None:
         return
     log.info("Log of driver pod %s:", pod)
-    left = limit
+    if _copy(response, log, limit):
+        return
+    log.warning("[driver] … cut after %d bytes; the last %d lines of pod %s:", limit, LAST_LINES, pod)
+    response = _open(connection, path, pod, log, tailLines=str(LAST_LINES), limitBytes=str(_LAST_BYTES))
+    if response is not None:
+        _copy(response, log, _LAST_BYTES)
+
+
+def _open(
+    connection: ClusterConnection, path: str, pod: str, log: logging.Logger, **query: str
+) -> BaseHTTPResponse | None:
+    try:
+        return open_response(connection, "GET", path, query={"container": CONTAINER, **query})
+    except (Refused, PrioritySparkError) as error:
+        log.warning("The log of driver pod %s cannot be read: %s", pod, error)
+        return None
+
+
+def _copy(response: BaseHTTPResponse, log: logging.Logger, left: int) -> bool:
+    """Copy lines until so many bytes are used up; return whether that was all of it."""
     try:
         for line in _lines(response):
             left -= len(line) + 1
             if left < 0:
-                log.warning("[driver] … cut after %d bytes; the whole log is in pod %s", limit, pod)
-                return
+                return False
             log.info("[driver] %s", line.decode(errors="replace"))
     except (HTTPError, OSError) as error:
         log.warning("[driver] … the log ends here, its transfer broke off: %s", error)
     finally:
         response.close()
+    return True
 
 
 def describe_end(connection: ClusterConnection, namespace: str, pod: str) -> str:

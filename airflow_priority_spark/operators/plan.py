@@ -11,11 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow_priority_spark import settings
-from airflow_priority_spark.errors import InvalidInput, InvalidManifest
+from airflow_priority_spark.errors import InvalidManifest
+from airflow_priority_spark.operators.bypass import other_queue
+from airflow_priority_spark.operators.lifecycle import Lifecycle, read_lifecycle
+from airflow_priority_spark.operators.options import one_of, read_options
 from airflow_priority_spark.operators.rendering import render_manifest
 from airflow_priority_spark.spark.demand import RESERVES, DemandResult, Reserve, compute_demand
 from airflow_priority_spark.spark.manifest import validate_manifest
-from airflow_priority_spark.spark.request import FLOWS, ON_UNCLAIMED, ConnectionRef, Flow
+from airflow_priority_spark.spark.names import check_namespace
+from airflow_priority_spark.spark.request import ConnectionRef, Flow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +34,7 @@ class Plan:
     :param manifest: the rendered SparkApplication; it never leaves the worker but for the cluster.
     :param unclaimed_seconds: see ``AdmissionTrigger``.
     :param on_unclaimed: see ``AdmissionTrigger``.
+    :param other_queue: whose queue the application asks for instead of ours, empty for ours.
     """
 
     manifest: Mapping[str, Any]
@@ -40,6 +45,13 @@ class Plan:
     flow: Flow
     unclaimed_seconds: float
     on_unclaimed: str
+    life: Lifecycle
+    other_queue: str = ""
+
+    @property
+    def executors(self) -> int:
+        """Executors that room is reserved for."""
+        return sum(pods.count for pods in self.result.demand.pod_sets if pods.name == "executor")
 
 
 def make_plan(operator: PrioritySparkKubernetesOperator) -> Plan:
@@ -48,28 +60,27 @@ def make_plan(operator: PrioritySparkKubernetesOperator) -> Plan:
     :raises InvalidInput: naming the field or option, its value and what is allowed.
     """
     configured = settings.load()
-    flow = _one_of("deployment_flow", operator.deployment_flow or configured.deployment_flow, FLOWS)
-    if configured.arbiter == "off":
-        # Nobody would ever claim a task that waits.
-        flow = "legacy"
-    reserve = _one_of(
+    options = read_options(operator, configured)
+    reserve = one_of(
         "dynamic_allocation_reserve",
         operator.dynamic_allocation_reserve or configured.dynamic_allocation_reserve,
         RESERVES,
     )
-    on_unclaimed = _one_of("on_unclaimed", operator.on_unclaimed or configured.on_unclaimed, ON_UNCLAIMED)
     template = _template(operator)
     manifest = render_manifest(template, image=operator.image, code_path=operator.code_path)
     validate_manifest(manifest)
+    elsewhere = other_queue(manifest)
     return Plan(
         manifest=manifest,
         namespace=_namespace(operator, manifest),
         result=compute_demand(manifest, reserve=cast("Reserve", reserve)),
         connection=_connection(operator, template.get("kubernetes") or {}),
-        priority=_priority(operator.priority or configured.default_priority),
-        flow=cast("Flow", flow),
-        unclaimed_seconds=_seconds(operator.unclaimed_seconds, configured.unclaimed_seconds),
-        on_unclaimed=on_unclaimed,
+        priority=options.priority,
+        flow="legacy" if elsewhere else options.flow,
+        unclaimed_seconds=options.unclaimed_seconds,
+        on_unclaimed=options.on_unclaimed,
+        life=read_lifecycle(operator, configured),
+        other_queue=elsewhere,
     )
 
 
@@ -82,7 +93,7 @@ def _template(operator: PrioritySparkKubernetesOperator) -> dict[str, Any]:
         raise InvalidManifest(
             "application_file", operator.application_file, "a path to, or the text of, a YAML or JSON mapping"
         ) from None
-    return cast("dict[str, Any]", body)
+    return body
 
 
 def _namespace(operator: PrioritySparkKubernetesOperator, manifest: Mapping[str, Any]) -> str:
@@ -92,7 +103,7 @@ def _namespace(operator: PrioritySparkKubernetesOperator, manifest: Mapping[str,
         operator.log.warning(
             "The manifest's namespace %r is replaced by the operator's %r", written, namespace
         )
-    return str(namespace)
+    return check_namespace("namespace", str(namespace))
 
 
 def _connection(operator: PrioritySparkKubernetesOperator, section: Mapping[str, Any]) -> ConnectionRef:
@@ -104,23 +115,3 @@ def _connection(operator: PrioritySparkKubernetesOperator, section: Mapping[str,
         config_file=operator.config_file or section.get("kube_config_file"),
         in_cluster=in_cluster,
     )
-
-
-def _priority(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise InvalidInput("priority", value, "the name of a priority pool, such as high or normal")
-    return value.strip()
-
-
-def _seconds(value: float | None, default: float) -> float:
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 1:
-        raise InvalidInput("unclaimed_seconds", value, "a number of seconds of at least 1")
-    return float(value)
-
-
-def _one_of(option: str, value: Any, allowed: tuple[str, ...]) -> str:
-    if value not in allowed:
-        raise InvalidInput(option, value, ", ".join(allowed))
-    return str(value)

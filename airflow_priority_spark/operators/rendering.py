@@ -33,6 +33,9 @@ _SCALARS: Final = (
     "affinity",
     "node_selector",
 )
+#: In the stock provider's template, though only a ScheduledSparkApplication has them; the API server drops
+#: them without a word.
+_OF_SCHEDULES: Final = ("successfulRunHistoryLimit", "failedRunHistoryLimit")
 _STOCK_MEMORY: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(Gi?|Mi?|m)?")
 
 
@@ -49,10 +52,13 @@ def render_manifest(
     body = copy.deepcopy(template_body["spark"])
     if not isinstance(body, dict) or not isinstance(body.get("spec"), dict):
         return body
-    if "apiVersion" not in body and body.get("apiGroup") and body.get("version"):
-        body["apiVersion"] = f"{body.pop('apiGroup')}/{body.pop('version')}"
+    group, version = body.pop("apiGroup", None), body.pop("version", None)
+    if "apiVersion" not in body and group and version:
+        body["apiVersion"] = f"{group}/{version}"
     body.pop("status", None)
     spec = body["spec"]
+    for name in _OF_SCHEDULES:
+        spec.pop(name, None)
     labels = spec.pop("labels", None) or {}
     for role in ROLES:
         fields = spec.setdefault(role, {})

@@ -9,7 +9,6 @@ is resumed with, never in this object; each time the manifest is rendered anew a
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -17,6 +16,7 @@ from airflow.providers.cncf.kubernetes.operators.spark_kubernetes import SparkKu
 from airflow.providers.cncf.kubernetes.utils.pod_manager import OnKillAction
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from airflow_priority_spark import settings
 from airflow_priority_spark.errors import (
     ApplicationFailed,
     CustomResourceMissing,
@@ -24,30 +24,32 @@ from airflow_priority_spark.errors import (
     PermissionMissing,
     PrioritySparkError,
 )
+from airflow_priority_spark.operators.application import application_body
+from airflow_priority_spark.operators.attempt import clear_number, connect, outdated, task_key
+from airflow_priority_spark.operators.ending import End, keep, kept_because, remove
+from airflow_priority_spark.operators.killing import Target
+from airflow_priority_spark.operators.lifecycle import Lifecycle, Timeout, read_lifecycle
+from airflow_priority_spark.operators.links import SparkHistoryLink, SparkUILink
+from airflow_priority_spark.operators.options import read_options
 from airflow_priority_spark.operators.plan import Plan, make_plan
+from airflow_priority_spark.operators.template_files import ApplicationOperator
 from airflow_priority_spark.spark.admission import AdmissionEvent
-from airflow_priority_spark.spark.demand import describe_demand, excess
+from airflow_priority_spark.spark.demand import describe_demand
 from airflow_priority_spark.spark.identity import (
-    ANNOTATION_TASK,
     LABEL_INSTANCE,
     LABEL_TASK_KEY,
-    TaskKey,
     application_name,
     belongs_to,
     job_labels,
 )
-from airflow_priority_spark.spark.manifest import prepare
 from airflow_priority_spark.spark.request import (
     AdmissionRequest,
-    ConnectionRef,
-    demand_from_json,
     demand_to_json,
 )
-from airflow_priority_spark.spark.states import is_quota_refusal
 from airflow_priority_spark.triggers.admission import AdmissionTrigger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from airflow.sdk import Context
 
@@ -57,7 +59,7 @@ if TYPE_CHECKING:
 _NO_USE_TO_RETRY = (InvalidInput, CustomResourceMissing, PermissionMissing)
 
 
-class PrioritySparkKubernetesOperator(SparkKubernetesOperator):
+class PrioritySparkKubernetesOperator(ApplicationOperator):
     """Queues a SparkApplication by priority and runs it when the cluster has room for all of it.
 
     It takes what the stock operator takes. It always defers; ``deferrable``, ``startup_timeout_seconds``
@@ -71,11 +73,24 @@ class PrioritySparkKubernetesOperator(SparkKubernetesOperator):
     :param unclaimed_seconds: after so long without an arbiter the task log says so.
     :param on_unclaimed: what happens then: ``wait``, ``fail`` or ``legacy``.
     :param namespace: default: the manifest's, else ``default``.
+    :param queue_timeout: a job that has waited so long is cancelled. This and the other times are seconds or
+        a ``timedelta``, 0 for no limit; where none is given, the configuration's counts.
+    :param submission_timeout: from the application's creation until its driver pod exists.
+    :param driver_scheduling_timeout: from the driver pod's creation until it runs.
+    :param executor_readiness_timeout: how long executors of a running driver may find no room before the job
+        counts as starved.
+    :param run_timeout: from the driver's start to the end; default: the ``execution_timeout``, if any.
+    :param on_starvation: ``warn``, ``fail`` or ``requeue`` (delete it and return to the queue).
+    :param keep_on_failure: keep an application that has failed until its time to live is over.
+    :param application_ttl: ``timeToLiveSeconds`` of an application whose manifest sets none.
+    :param protect_driver: mark the driver pod so that node autoscalers do not evict it.
+    :param driver_log_bytes: bytes of the driver's log that are copied.
     """
 
+    operator_extra_links = (SparkUILink(), SparkHistoryLink())
     template_fields = [*SparkKubernetesOperator.template_fields, "priority", "deployment_flow"]  # noqa: RUF012
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one keyword per option
         self,
         *,
         priority: str | None = None,
@@ -83,6 +98,16 @@ class PrioritySparkKubernetesOperator(SparkKubernetesOperator):
         dynamic_allocation_reserve: str | None = None,
         unclaimed_seconds: float | None = None,
         on_unclaimed: str | None = None,
+        queue_timeout: Timeout = None,
+        submission_timeout: Timeout = None,
+        driver_scheduling_timeout: Timeout = None,
+        executor_readiness_timeout: Timeout = None,
+        run_timeout: Timeout = None,
+        on_starvation: str | None = None,
+        keep_on_failure: bool | None = None,
+        application_ttl: Timeout = None,
+        protect_driver: bool | None = None,
+        driver_log_bytes: int | None = None,
         namespace: str | None = None,
         do_xcom_push: bool = False,
         **kwargs: Any,
@@ -98,7 +123,19 @@ class PrioritySparkKubernetesOperator(SparkKubernetesOperator):
         self.dynamic_allocation_reserve = dynamic_allocation_reserve
         self.unclaimed_seconds = unclaimed_seconds
         self.on_unclaimed = on_unclaimed
-        self._target: tuple[ClusterConnection, str, str, Mapping[str, str]] | None = None
+        self.queue_timeout = queue_timeout
+        self.submission_timeout = submission_timeout
+        self.driver_scheduling_timeout = driver_scheduling_timeout
+        self.executor_readiness_timeout = executor_readiness_timeout
+        self.run_timeout = run_timeout
+        self.on_starvation = on_starvation
+        self.keep_on_failure = keep_on_failure
+        self.application_ttl = application_ttl
+        self.protect_driver = protect_driver
+        self.driver_log_bytes = driver_log_bytes
+        #: What this process knows of the application, for the links.
+        self.application_facts: dict[str, str] = {}
+        self._target: Target | None = None
 
     def execute(self, context: Context) -> None:
         """Check the job, compute its demand and ask for its place in the queue."""
@@ -106,7 +143,8 @@ class PrioritySparkKubernetesOperator(SparkKubernetesOperator):
             plan = make_plan(self)
             self._tell_plan(context, plan)
             if plan.flow == "legacy":
-                self.log.info("Deployment flow legacy: submitting without a queue")
+                why = f"The application asks for {plan.other_queue}" if plan.other_queue else ""
+                self.log.info("%s: submitting without a queue", why or "Deployment flow legacy")
                 self._submit_legacy(context, plan, AdmissionEvent(outcome="legacy"))
             self._queue(plan)
 
@@ -135,41 +173,33 @@ class PrioritySparkKubernetesOperator(SparkKubernetesOperator):
             self._submit_admitted(context, plan, admission, demand)
 
     def resume_finished(self, context: Context, event: Any = None) -> None:  # noqa: ARG002 - Airflow's call
-        """Fetch the driver's log, clean up and end the task as the application ended.
+        """Fetch the driver's log, clean up and end the task as the application ended, or wait once more.
 
         :param event: what ``SparkApplicationTrigger`` fired.
         """
         with self._clear_failures():
-            plan = make_plan(self)
-            connection = _connect(plan.connection)
-            ended = self._read_end(connection, event)
-            if event["status"] == "vanished":
-                raise AirflowException(f"{event['message']} before it had ended; nobody told this task why.")
-            stale = event["status"] == "failed" and is_quota_refusal(event["message"])
-            if stale and event["job_id"] and plan.flow != "legacy":
-                self._delete(connection, event["namespace"], event["name"], event["uid"])
-                self._queue(
-                    plan,
-                    reason=f"stale quota: {event['message']}",
-                    admission=event["admission"],
-                    application=event["name"],
-                )
-            self._clean_up(connection, event)
-            if event["status"] != "completed":
-                raise AirflowException(str(_failure(event, ended)))
-            self.log.info("SparkApplication %s/%s completed", event["namespace"], event["name"])
+            end = End.from_event(event)
+            self._know(end.namespace, end.name, end.application_id)
+            life = read_lifecycle(self, settings.load())
+            connection = connect(end.ref)
+            if not self._kept(end, life):
+                self._target = Target(connection, end.namespace, end.name, uid=end.uid)
+            driver_end = self._read_end(connection, end, life)
+            if end.status == "vanished":
+                raise ApplicationFailed(end.sentence(driver_end))
+            again = end.way_back()
+            if again and end.job_id and read_options(self).flow != "legacy":
+                remove(connection, end.namespace, end.name, end.uid, self.log)
+                self._queue(make_plan(self), reason=again, admission=end.admission, application=end.name)
+            self._clean_up(connection, end, life)
+            if end.status != "completed":
+                raise ApplicationFailed(end.sentence(driver_end))
+            self.log.info("SparkApplication %s completed", end.where)
 
     def on_kill(self) -> None:
-        """Delete the application this process is creating or has created; safe to repeat."""
-        from airflow_priority_spark.cluster.applications import get_application
-
-        if self._target is None or self.on_kill_action == OnKillAction.KEEP_POD:
-            return
-        connection, namespace, name, labels = self._target
-        view = get_application(connection, namespace, name)
-        if view is not None and belongs_to(view.labels, labels):
-            self.log.info("Killed: deleting SparkApplication %s/%s", namespace, name)
-            self._delete(connection, namespace, name, view.uid)
+        """Delete the application this process is creating, has created or was given; safe to repeat."""
+        if self._target is not None and self.on_kill_action != OnKillAction.KEEP_POD:
+            self._target.delete(self.log)
 
     # --- into the queue
 
@@ -185,6 +215,7 @@ class PrioritySparkKubernetesOperator(SparkKubernetesOperator):
             admission=admission,
             application=application,
             keep_application=self.on_kill_action == OnKillAction.KEEP_POD,
+            queue_timeout_seconds=plan.life.queue_timeout,
         ).checked()
         again = f", again: {reason}" if reason else ""
         self.log.info("Waiting in the queue %s/%s%s", plan.namespace, plan.priority, again)
@@ -222,11 +253,11 @@ class PrioritySparkKubernetesOperator(SparkKubernetesOperator):
             admission.waited_seconds,
             admission.admission,
         )
-        connection = _connect(plan.connection)
+        connection = connect(plan.connection)
         adopted = self._adoptable(context, connection, plan, admission)
         if adopted is not None:
             self._follow(plan, admission, adopted)
-        reason = _outdated(plan, admission, demand)
+        reason = outdated(plan.result.demand, admission, demand)
         if reason:
             self.log.warning("Nothing was created: %s", reason)
             self._queue(plan, reason=reason, admission=admission.admission)
@@ -239,14 +270,17 @@ class PrioritySparkKubernetesOperator(SparkKubernetesOperator):
 
     def _submit_legacy(self, context: Context, plan: Plan, admission: AdmissionEvent) -> NoReturn:
         """Create the application without a queue, or go on with one that a lost worker left."""
-        from airflow_priority_spark.operators.submission import living_application
+        from airflow_priority_spark.operators.submission import find_leftovers
 
-        connection = _connect(plan.connection)
-        key = _task_key(context)
+        connection = connect(plan.connection)
         found = None
         if self.reattach_on_restart:
-            labels = {LABEL_TASK_KEY: key.digest(admission.instance_id)}
-            found = living_application(connection, plan.namespace, labels)
+            labels = {LABEL_TASK_KEY: task_key(context).digest(admission.instance_id)}
+            left = find_leftovers(connection, plan.namespace, labels, clear_number(context))
+            for view in left.outdated:
+                self.log.info("SparkApplication %s is of before the task was cleared", view.name)
+                remove(connection, view.namespace, view.name, view.uid, self.log)
+            found = left.ours
         if found is not None:
             self.log.info("Going on with SparkApplication %s of an earlier try of this task", found.name)
         self._follow(plan, admission, found or self._create(context, connection, plan, admission))
@@ -256,7 +290,7 @@ class PrioritySparkKubernetesOperator(SparkKubernetesOperator):
     ) -> ApplicationView:
         from airflow_priority_spark.operators.submission import create_application
 
-        key = _task_key(context)
+        key = task_key(context)
         job_id = admission.job_id or str(context["ti"].id)
         number = admission.admission or 1
         labels = job_labels(admission.instance_id, key, job_id, number)
@@ -264,17 +298,16 @@ class PrioritySparkKubernetesOperator(SparkKubernetesOperator):
             # Without an arbiter nobody knows the instance id; an empty label would claim to be one.
             del labels[LABEL_INSTANCE]
         name = application_name(key, job_id, number)
-        body = prepare(
-            plan.manifest,
+        body = application_body(
+            plan,
             name=name,
-            namespace=plan.namespace,
-            labels={**{str(key): str(value) for key, value in self.labels.items()}, **labels},
-            annotations={
-                **{str(key): str(value) for key, value in self.annotations.items()},
-                ANNOTATION_TASK: key.readable(),
-            },
+            key=key,
+            labels=labels,
+            authors_labels=self.labels,
+            authors_annotations=self.annotations,
+            clear_number=clear_number(context),
         )
-        self._target = (connection, plan.namespace, name, labels)
+        self._target = Target(connection, plan.namespace, name, labels=labels)
         created = create_application(connection, body, labels)
         self.log.info("Created SparkApplication %s/%s", plan.namespace, created.name)
         return created
@@ -288,18 +321,19 @@ class PrioritySparkKubernetesOperator(SparkKubernetesOperator):
         if not admission.adopt:
             return None
         view = get_application(connection, plan.namespace, admission.adopt)
-        labels = {LABEL_TASK_KEY: _task_key(context).digest(admission.instance_id)}
+        labels = {LABEL_TASK_KEY: task_key(context).digest(admission.instance_id)}
         if view is None or view.deleting or not belongs_to(view.labels, labels):
             self.log.warning("SparkApplication %s of the lost attempt is gone", admission.adopt)
             return None
         self.log.info("Going on with SparkApplication %s of the lost attempt", view.name)
-        self._target = (connection, plan.namespace, view.name, labels)
+        self._target = Target(connection, plan.namespace, view.name, uid=view.uid)
         return view
 
     def _follow(self, plan: Plan, admission: AdmissionEvent, view: ApplicationView) -> NoReturn:
         """Defer until the application has ended."""
         from airflow_priority_spark.triggers.spark_application import SparkApplicationTrigger
 
+        self._know(plan.namespace, view.name)
         self.defer(
             trigger=SparkApplicationTrigger(
                 connection=plan.connection.to_json(),
@@ -309,6 +343,9 @@ class PrioritySparkKubernetesOperator(SparkKubernetesOperator):
                 job_id=admission.job_id,
                 admission=admission.admission,
                 keep_application=self.on_kill_action == OnKillAction.KEEP_POD,
+                limits=plan.life.limits.to_json(),
+                executors=plan.executors,
+                on_starvation=plan.life.on_starvation,
             ),
             method_name="resume_finished",
         )
@@ -316,33 +353,29 @@ class PrioritySparkKubernetesOperator(SparkKubernetesOperator):
 
     # --- at the end
 
-    def _read_end(self, connection: ClusterConnection, event: Mapping[str, Any]) -> str:
+    def _know(self, namespace: str, name: str, application_id: str = "") -> None:
+        self.application_facts = {"namespace": namespace, "name": name, "application_id": application_id}
+
+    def _read_end(self, connection: ClusterConnection, end: End, life: Lifecycle) -> str:
         from airflow_priority_spark.operators.driver import copy_log, describe_end
 
-        if not event["driver_pod"]:
+        if not end.driver_pod:
             return ""
         if self.get_logs:
-            copy_log(connection, event["namespace"], event["driver_pod"], self.log)
-        return describe_end(connection, event["namespace"], event["driver_pod"])
+            copy_log(connection, end.namespace, end.driver_pod, self.log, limit=life.driver_log_bytes)
+        return describe_end(connection, end.namespace, end.driver_pod)
 
-    def _clean_up(self, connection: ClusterConnection, event: Mapping[str, Any]) -> None:
-        if self.delete_on_termination:
-            self._delete(connection, event["namespace"], event["name"], event["uid"])
+    def _kept(self, end: End, life: Lifecycle) -> str:
+        return kept_because(
+            end, delete_on_termination=self.delete_on_termination, keep_on_failure=life.keep_on_failure
+        )
+
+    def _clean_up(self, connection: ClusterConnection, end: End, life: Lifecycle) -> None:
+        option = self._kept(end, life)
+        if option:
+            keep(connection, end, option, self.log)
         else:
-            self.log.info(
-                "SparkApplication %s/%s is kept (delete_on_termination)", event["namespace"], event["name"]
-            )
-
-    def _delete(self, connection: ClusterConnection, namespace: str, name: str, uid: str) -> None:
-        """Delete an application; a failure to do so is told and never hides how the job ended."""
-        from airflow_priority_spark.cluster.applications import delete_application
-
-        try:
-            result = delete_application(connection, namespace, name, uid)
-        except PrioritySparkError as error:
-            self.log.warning("SparkApplication %s/%s could not be deleted: %s", namespace, name, error)
-        else:
-            self.log.info("SparkApplication %s/%s: deletion %s", namespace, name, result)
+            remove(connection, end.namespace, end.name, end.uid, self.log)
 
     @contextmanager
     def _clear_failures(self) -> Iterator[None]:
@@ -353,30 +386,3 @@ class PrioritySparkKubernetesOperator(SparkKubernetesOperator):
             raise AirflowFailException(str(error)) from error
         except PrioritySparkError as error:
             raise AirflowException(str(error)) from error
-
-
-def _connect(ref: ConnectionRef) -> ClusterConnection:
-    from airflow_priority_spark.cluster.connections import resolve
-
-    return resolve(ref)
-
-
-def _task_key(context: Context) -> TaskKey:
-    ti = context["ti"]
-    map_index = -1 if ti.map_index is None else ti.map_index
-    return TaskKey(ti.dag_id, ti.run_id, ti.task_id, map_index)
-
-
-def _outdated(plan: Plan, admission: AdmissionEvent, demand: dict[str, Any] | None) -> str:
-    """Say why the admission does not hold any more; empty when it does."""
-    if admission.valid_until and time.time() > admission.valid_until:
-        late = time.time() - admission.valid_until
-        return f"the admission had run out {late:.0f} s before a worker took the task up"
-    more = excess(plan.result.demand, demand_from_json(demand)) if demand else ""
-    return f"the demand has grown while the task waited: {more}" if more else ""
-
-
-def _failure(event: Mapping[str, Any], ended: str) -> ApplicationFailed:
-    parts = [f"SparkApplication {event['namespace']}/{event['name']} ended as {event['state']}"]
-    parts += [part for part in (ended, event["message"]) if part]
-    return ApplicationFailed("; ".join(parts))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from airflow_priority_spark.cluster.applications import ApplicationView, application, get_application
@@ -23,8 +24,9 @@ from airflow_priority_spark.errors import (
     InvalidManifest,
     PrioritySparkError,
 )
+from airflow_priority_spark.operators.application import LABEL_CLEAR, LABEL_FINISHED
 from airflow_priority_spark.spark.identity import belongs_to
-from airflow_priority_spark.spark.states import is_quota_refusal
+from airflow_priority_spark.spark.states import COMPLETED, is_quota_refusal
 
 log = logging.getLogger(__name__)
 
@@ -72,11 +74,29 @@ def create_application(
     raise AssertionError("the last try returns or raises")
 
 
-def living_application(
-    connection: ClusterConnection, namespace: str, labels: Mapping[str, str]
-) -> ApplicationView | None:
-    """Return an application with these labels that has not ended and is not being deleted.
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """Applications that earlier attempts of a task have left.
 
+    :param ours: the one an attempt that got lost was following; it is gone on with.
+    :param outdated: living ones of before the task was cleared; nobody follows them any more.
+    """
+
+    ours: ApplicationView | None
+    outdated: tuple[ApplicationView, ...]
+
+
+def find_leftovers(
+    connection: ClusterConnection, namespace: str, labels: Mapping[str, str], clear_number: int
+) -> Leftovers:
+    """Look for what earlier attempts of a task have left.
+
+    A clear, a retry and a crash look alike to a worker: a new attempt. What differs is what they leave. A
+    person's clear grows the run's number; an attempt that ended has deleted its application or labelled it
+    as finished; one that got lost has left it as it was, still running or completed.
+
+    :param labels: of the task.
+    :param clear_number: of the DAG run, now.
     :raises CustomResourceMissing, PermissionMissing, ClusterUnavailable: as for every request.
     """
     selector = ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
@@ -85,8 +105,15 @@ def living_application(
         found = request_json(connection, "GET", path, query={"labelSelector": selector})
     except Refused as refused:
         raise explain(connection, refused, "list", SPARK_APPLICATIONS, namespace) from refused
-    views = (application(item) for item in found.get("items") or ())
-    return next((view for view in views if not view.terminal and not view.deleting), None)
+    views = [application(item) for item in found.get("items") or ()]
+    open_ones = [view for view in views if not view.deleting and LABEL_FINISHED not in view.labels]
+    ours = [view for view in open_ones if view.labels.get(LABEL_CLEAR, "0") == str(clear_number)]
+    living = [view for view in ours if not view.terminal]
+    completed = [view for view in ours if view.state == COMPLETED]
+    return Leftovers(
+        ours=next(iter(living or completed), None),
+        outdated=tuple(view for view in open_ones if view not in ours and not view.terminal),
+    )
 
 
 def _take_up(

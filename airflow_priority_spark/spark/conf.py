@@ -23,6 +23,7 @@ _DRIVER: Final = {
     "coreLimit": "spark.kubernetes.driver.limit.cores",
     "memory": "spark.driver.memory",
     "memoryOverhead": "spark.driver.memoryOverhead",
+    "kubernetesMaster": "spark.kubernetes.driver.master",
 }
 _EXECUTOR: Final = {
     "instances": "spark.executor.instances",

@@ -23,6 +23,8 @@ LABEL_INSTANCE: Final = "priority-spark/instance"
 LABEL_TASK_KEY: Final = "priority-spark/task-key"
 LABEL_JOB: Final = "priority-spark/job"
 LABEL_ADMISSION: Final = "priority-spark/admission"
+#: Which pod set of its job's demand a pod belongs to; Spark's pods say it themselves (``spark-role``).
+LABEL_POD_SET: Final = "priority-spark/pod-set"
 ANNOTATION_TASK: Final = "priority-spark/task"
 
 #: Longest application name from which every derived name still fits 63 characters.

@@ -19,6 +19,9 @@ from airflow_priority_spark.errors import InvalidManifest
 from airflow_priority_spark.spark.conf import SparkConf
 from airflow_priority_spark.spark.demand import DEFAULT_EXECUTORS
 from airflow_priority_spark.spark.fields import DRIVER, DYNAMIC_ALLOCATION, EXECUTOR, RESTART_POLICY, SPEC
+from airflow_priority_spark.spark.names import MAX_EXECUTOR_PREFIX, check_name
+from airflow_priority_spark.spark.shapes import SPEC as SHAPES
+from airflow_priority_spark.spark.shapes import check_shapes
 
 API_VERSION: Final = "sparkoperator.k8s.io/v1beta2"
 GROUP: Final = "sparkoperator.k8s.io"
@@ -55,7 +58,9 @@ def validate_manifest(manifest: Any) -> None:
     _known_fields(spec, SPEC, "spec")
     for name, known in _PARTS:
         _known_fields(_mapping(spec, name, f"spec.{name}"), known, f"spec.{name}")
+    check_shapes(spec, SHAPES, "spec")
     _choices(spec)
+    _names(manifest)
     _settings(spec)
     _selectors(spec)
 
@@ -106,6 +111,17 @@ def _choices(spec: Mapping[str, Any]) -> None:
         value = spec.get(field)
         if not isinstance(value, str) or not value.strip():
             raise InvalidManifest(f"spec.{field}", value, f'a string, such as "{example}"')
+
+
+def _names(manifest: Mapping[str, Any]) -> None:
+    """Refuse names that are too long for the pods, services and labels made from them."""
+    spec = manifest["spec"]
+    conf = _mapping(spec, "sparkConf", "spec.sparkConf")
+    pod, prefix = "spark.kubernetes.driver.pod.name", "spark.kubernetes.executor.podNamePrefix"
+    check_name("metadata.name", (manifest.get("metadata") or {}).get("name"))
+    check_name("spec.driver.podName", (spec.get("driver") or {}).get("podName"))
+    check_name(f"spec.sparkConf[{pod}]", conf.get(pod))
+    check_name(f"spec.sparkConf[{prefix}]", conf.get(prefix), MAX_EXECUTOR_PREFIX)
 
 
 def _settings(spec: Mapping[str, Any]) -> None:

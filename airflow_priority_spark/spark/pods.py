@@ -1,127 +1,182 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a driver or executor pod carries besides Spark's own container.
+"""A whole driver or executor pod: Spark's container and everything beside it.
 
-Sidecars and init containers come from the manifest's ``sidecars``/``initContainers`` and from the pod
-template; node selectors and tolerations from both and from Spark's configuration. The scheduler and
-the quota controller count all of them.
+Sidecars and init containers come from the pod template and from the manifest's ``sidecars`` and
+``initContainers``; the scheduler and the quota controller count all of them. In Spark's own container a
+template's CPU and memory are overwritten, and the rest of its resources stays.
 
-Source of the pod formula: ``k8s.io/component-helpers/resource/helpers.go`` (``PodRequests``): the sum
-of all containers and restartable init containers, or the largest init container together with the
-restartable ones started before it, whichever is greater.
+Sources: Spark's ``KubernetesUtils.selectSparkContainer`` and the ``editOrNewResources`` of
+``BasicDriverFeatureStep``/``BasicExecutorFeatureStep``; the operator's ``submission.go``
+(``driverPodTemplateOption`` names Spark's container) and ``sparkpod_defaulter.go``
+(``addSidecarContainers``, ``addInitContainers``); ``k8s.io/component-helpers/resource/helpers.go``
+(``PodRequests``, ``PodLimits``): the sum of all containers and restartable init containers, or the largest
+init container together with the restartable ones started before it, whichever is greater, plus overhead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, cast
+from typing import Any, Final
 
 from airflow_priority_spark.errors import InvalidManifest, InvalidQuantity
-from airflow_priority_spark.scheduling.model import NO_RESOURCES, Toleration
-from airflow_priority_spark.scheduling.resources import CPU, MEMORY, Resources
-from airflow_priority_spark.spark.conf import SparkConf
+from airflow_priority_spark.scheduling.model import NO_RESOURCES
+from airflow_priority_spark.scheduling.resources import CPU, MEMORY, Resources, format_amount
+from airflow_priority_spark.spark import sizing
+from airflow_priority_spark.spark.reading import Reading, Role
 
-Role = Literal["driver", "executor"]
-_SPARKS_OWN: Final = (CPU, MEMORY)
+#: How the operator tells Spark which container of a template is Spark's; ``sparkConf`` cannot change it.
+MAIN_CONTAINER: Final = {"driver": "spark-kubernetes-driver", "executor": "spark-kubernetes-executor"}
+
+Overheads = Mapping[str, Resources]
+_Container = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class _Amounts:
+class Amounts:
+    """Requests and limits, of a container or of a pod."""
+
     requests: Resources = NO_RESOURCES
     limits: Resources = NO_RESOURCES
 
-    def plus(self, other: _Amounts) -> _Amounts:
-        return _Amounts(self.requests + other.requests, self.limits + other.limits)
+    def plus(self, other: Amounts) -> Amounts:
+        """Return the sums."""
+        return Amounts(self.requests + other.requests, self.limits + other.limits)
 
-    def at_least(self, other: _Amounts) -> _Amounts:
-        return _Amounts(self.requests.maximum(other.requests), self.limits.maximum(other.limits))
+    def at_least(self, other: Amounts) -> Amounts:
+        """Return the greater of each."""
+        return Amounts(self.requests.maximum(other.requests), self.limits.maximum(other.limits))
 
 
-def pod_amounts(
-    main: tuple[Resources, Resources], spec: Mapping[str, Any], role: Role, conf: SparkConf
-) -> tuple[Resources, Resources]:
+def pod_amounts(reading: Reading, role: Role, overheads: Overheads) -> Amounts:
     """Return requests and limits of one whole pod.
 
-    :param main: requests and limits of Spark's container.
-    :param spec: the ``spec`` of the SparkApplication.
-    :raises InvalidQuantity: naming the container's resource.
+    :param overheads: what each RuntimeClass adds to a pod, by its name.
+    :raises InvalidInput: naming the field.
     """
-    fields = spec.get(role) or {}
-    template = _template(fields)
-    where = f"spec.{role}"
-    own, others = _split(template, conf, role)
-    total = _Amounts(*main).plus(_without_sparks_own(_container(own, f"{where}.template.spec.containers")))
-    for container in [*(fields.get("sidecars") or []), *others]:
-        total = total.plus(_container(container, f"{where}.sidecars"))
-    restartable, peak = _Amounts(), _Amounts()
-    for container in [*(fields.get("initContainers") or []), *(template.get("initContainers") or [])]:
-        amounts = _container(container, f"{where}.initContainers")
-        if container.get("restartPolicy") == "Always":
-            restartable = restartable.plus(amounts)
-            peak = peak.at_least(restartable)
-        else:
-            peak = peak.at_least(restartable.plus(amounts))
-    whole = total.plus(restartable).at_least(peak)
-    return whole.requests, whole.limits
+    own, others = _split(reading, role)
+    main = _main_container(reading, role, own)
+    template, where = reading.template(role), f"spec.{role}"
+    sidecars = [(f"{where}.template", item) for item in others]
+    sidecars += _added(f"{where}.sidecars", reading.fields(role).get("sidecars"), template.get("containers"))
+    inits = [(f"{where}.template", item) for item in template.get("initContainers") or []]
+    inits += _added(
+        f"{where}.initContainers", reading.fields(role).get("initContainers"), template.get("initContainers")
+    )
+    total = main
+    for place, container in sidecars:
+        total = total.plus(_said(reading, f"{role} sidecar", container, place))
+    whole = _with_init_containers(reading, role, total, inits)
+    if template.get("resources"):
+        # What a template asks for the pod as a whole: where the cluster does not know it, the sum stays.
+        whole = whole.at_least(container_amounts(template, f"{where}.template.spec"))
+    whole = _with_overhead(reading, role, whole, overheads)
+    if whole.requests != main.requests:
+        said = ", ".join(format_amount(name, amount) for name, amount in whole.requests.items())
+        reading.explain.append(f"{role} pod: {said} (Spark's container and what is beside it)")
+    return whole
 
 
-def node_selector(spec: Mapping[str, Any], role: Role, conf: SparkConf) -> tuple[tuple[str, str], ...]:
-    """Return the labels a node must carry for this pod."""
-    fields = spec.get(role) or {}
-    selector = {
-        str(name): str(value) for name, value in (_template(fields).get("nodeSelector") or {}).items()
-    }
-    for prefix in ("spark.kubernetes.node.selector.", f"spark.kubernetes.{role}.node.selector."):
-        selector.update({name: str(setting.value) for name, setting in conf.prefixed(prefix).items()})
-    selector.update({str(name): str(value) for name, value in (fields.get("nodeSelector") or {}).items()})
-    return tuple(sorted(selector.items()))
+def container_amounts(container: _Container, where: str) -> Amounts:
+    """Read a container's resources; a request that is not given is its limit, as the API server sets it.
 
-
-def tolerations(spec: Mapping[str, Any], role: Role) -> tuple[Toleration, ...]:
-    """Return the taints this pod tolerates.
-
-    :raises InvalidManifest: naming the toleration whose operator is unknown.
+    :raises InvalidQuantity: naming the place.
     """
-    fields = spec.get(role) or {}
-    found = []
-    for entry in [*(_template(fields).get("tolerations") or []), *(fields.get("tolerations") or [])]:
-        operator = entry.get("operator") or "Equal"
-        if operator not in ("Exists", "Equal"):
-            raise InvalidManifest(f"spec.{role}.tolerations.operator", operator, "Exists or Equal")
-        text = {name: str(entry.get(name) or "") for name in ("key", "value", "effect")}
-        checked = cast("Literal['Exists', 'Equal']", operator)
-        found.append(Toleration(text["key"], checked, text["value"], text["effect"]))
-    return tuple(found)
-
-
-def _template(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    return (fields.get("template") or {}).get("spec") or {}
-
-
-def _split(
-    template: Mapping[str, Any], conf: SparkConf, role: Role
-) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
-    """Separate Spark's container of a template from its sidecars: by the configured name, else the first."""
-    containers = list(template.get("containers") or [])
-    setting = conf.get(f"spark.kubernetes.{role}.podTemplateContainerName")
-    named = [item for item in containers if setting and item.get("name") == setting.value]
-    own = (named or containers or [{}])[0]
-    return own, [item for item in containers if item is not own]
-
-
-def _container(container: Mapping[str, Any], where: str) -> _Amounts:
-    """Read a container's resources; a request that is not given is its limit, as the API server sets it."""
     resources = container.get("resources") or {}
     try:
         limits = Resources.parse(resources.get("limits") or {})
         requests = Resources.parse({**(resources.get("limits") or {}), **(resources.get("requests") or {})})
     except InvalidQuantity as error:
         raise InvalidQuantity(f"{where}.resources.{error.field}", error.value, error.allowed) from None
-    return _Amounts(requests, limits)
+    return Amounts(requests, limits)
 
 
-def _without_sparks_own(amounts: _Amounts) -> _Amounts:
-    def keep(resources: Resources) -> Resources:
-        return Resources({name: amount for name, amount in resources.items() if name not in _SPARKS_OWN})
+def _split(reading: Reading, role: Role) -> tuple[_Container, list[_Container]]:
+    """Separate Spark's container of a template from the others: by its name, else the first."""
+    containers = list(reading.template(role).get("containers") or [])
+    named = [item for item in containers if item.get("name") == MAIN_CONTAINER[role]]
+    own = named[0] if len(named) == 1 else (containers or [{}])[0]
+    return own, [item for item in containers if item is not own]
 
-    return _Amounts(keep(amounts.requests), keep(amounts.limits))
+
+def _main_container(reading: Reading, role: Role, own: _Container) -> Amounts:
+    where = f"spec.{role}.template.spec.containers"
+    given = own.get("resources") or {}
+    requested = container_amounts({"resources": {"requests": given.get("requests") or {}}}, where).requests
+    limited = container_amounts({"resources": {"limits": given.get("limits") or {}}}, where).limits
+    cpu, memory = sizing.cpu_request(reading, role), sizing.memory_request(reading, role)
+    devices = sizing.devices(reading, role)
+    limits = {**limited, MEMORY: sizing.memory_limit(reading, role, memory), **devices}
+    if limit := sizing.cpu_limit(reading, role, cpu):
+        limits[CPU] = limit
+    requests = {**limits, **requested, CPU: cpu, MEMORY: memory}
+    for name, amount in requests.items():
+        if name in limits and amount > limits[name]:
+            raise InvalidManifest(
+                f"{where}.resources.limits[{name}]",
+                format_amount(name, limits[name]),
+                f"at least the request of {format_amount(name, amount)}",
+            )
+    for name in sorted(set(requests) - {CPU, MEMORY, *devices}):
+        reading.explain.append(f"{role} {name}: {format_amount(name, requests[name])} ({where})")
+    return Amounts(Resources(requests), Resources(limits))
+
+
+def _added(place: str, items: Any, there: Any) -> list[tuple[str, _Container]]:
+    """Return the containers the webhook adds: those the pod does not have by name and image."""
+    known = {(item.get("name"), item.get("image")) for item in there or []}
+    return [(place, item) for item in items or [] if (item.get("name"), item.get("image")) not in known]
+
+
+def _with_init_containers(
+    reading: Reading, role: Role, total: Amounts, inits: Iterable[tuple[str, _Container]]
+) -> Amounts:
+    restartable, peak = Amounts(), Amounts()
+    for place, container in inits:
+        is_sidecar = container.get("restartPolicy") == "Always"
+        name = f"{role} restartable init container" if is_sidecar else f"{role} init container"
+        amounts = _said(reading, name, container, place)
+        if is_sidecar:
+            restartable = restartable.plus(amounts)
+            peak = peak.at_least(restartable)
+        else:
+            peak = peak.at_least(restartable.plus(amounts))
+    return total.plus(restartable).at_least(peak)
+
+
+def _with_overhead(reading: Reading, role: Role, whole: Amounts, overheads: Overheads) -> Amounts:
+    """Add what a RuntimeClass costs per pod; the worker does not know it unless it is told."""
+    template = reading.template(role)
+    name = template.get("runtimeClassName")
+    if not name:
+        return whole
+    if template.get("overhead"):
+        # The RuntimeClass admission plugin refuses a pod whose overhead is not that of its class.
+        overhead = container_amounts(
+            {"resources": {"requests": template["overhead"]}}, f"spec.{role}.template.spec.overhead"
+        ).requests
+    elif name in overheads:
+        overhead = overheads[name]
+    else:
+        reading.warnings.append(
+            f"spec.{role}.template.spec.runtimeClassName: what RuntimeClass {name!r} adds to each pod is not "
+            "known and not counted; write its overhead into spec.overhead of the template"
+        )
+        return whole
+    said = ", ".join(f"{key} {format_amount(key, amount)}" for key, amount in overhead.items())
+    reading.explain.append(f"{role} overhead: {said} (RuntimeClass {name})")
+    limited = Resources({key: amount for key, amount in overhead.items() if key in whole.limits})
+    return whole.plus(Amounts(overhead, limited))
+
+
+def _said(reading: Reading, what: str, container: _Container, place: str) -> Amounts:
+    amounts = container_amounts(container, place)
+    missing = " and ".join(name for name in (CPU, MEMORY) if name not in amounts.requests)
+    if missing:
+        reading.warnings.append(
+            f"{place}: container {container.get('name')!r} requests no {missing}; a quota on them refuses "
+            "its pod, unless a LimitRange has defaults"
+        )
+    said = ", ".join(format_amount(name, amount) for name, amount in amounts.requests.items()) or "nothing"
+    reading.explain.append(f"{what} {container.get('name', '')}: {said} ({place})")
+    return amounts

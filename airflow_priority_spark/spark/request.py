@@ -96,6 +96,7 @@ class AdmissionRequest:
     :param admission: the admission number that is given back, 0 for a first deferral.
     :param application: name of the application of that admission, if one was created.
     :param keep_application: do not delete the application when the task is killed.
+    :param queue_timeout_seconds: whole seconds after which a waiting job is cancelled, 0 for never.
     """
 
     namespace: str
@@ -107,6 +108,7 @@ class AdmissionRequest:
     admission: int = 0
     application: str = ""
     keep_application: bool = False
+    queue_timeout_seconds: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form (dicts, lists, strings, numbers, booleans only)."""
@@ -121,6 +123,7 @@ class AdmissionRequest:
             "admission": self.admission,
             "application": self.application,
             "keep_application": self.keep_application,
+            "queue_timeout_seconds": self.queue_timeout_seconds,
         }
 
     def checked(self) -> dict[str, Any]:
@@ -156,6 +159,7 @@ class AdmissionRequest:
             admission=_count(data.get("admission"), "admission"),
             application=_text(data, "application", empty=True),
             keep_application=keep,
+            queue_timeout_seconds=_count(data.get("queue_timeout_seconds", 0), "queue_timeout_seconds"),
         )
 
     @classmethod

@@ -246,6 +246,16 @@ def place(session: Session, queue_id: int, pool: str, at: datetime.datetime, num
     return (session.scalar(select(func.count()).select_from(Job).where(*where)) or 0) + 1
 
 
+def overdue(session: Session, now: datetime.datetime, limit: int) -> Sequence[Job]:
+    """Return queued jobs whose time in the queue is over, but for those that look for an application."""
+    return session.scalars(
+        select(Job)
+        .where(Job.state == JobState.QUEUED.value, Job.queue_deadline < now, Job.adopt.is_(False))
+        .order_by(Job.queue_deadline, Job.id)
+        .limit(limit)
+    ).all()
+
+
 def count_waiting(session: Session) -> int:
     """Return how many jobs wait in our tables instead of in Airflow's triggerer."""
     waiting = [JobState.QUEUED.value, JobState.HELD.value]

@@ -121,6 +121,7 @@ class Job(Base):
 
     ``(position_at, position_id)`` is its place: creation time and id of the trigger that enqueued it.
     ``deferred_at``: when its task deferred to the queue for the last time.
+    ``queue_deadline``: when it is cancelled if it still waits, null for never.
     ``parked``: its task instance waits without a trigger, only we can resume it.
     ``verdict``: the last blocked verdict as JSON; ``ineligible``: why it is not looked at.
     ``adopt``: it waits again because Airflow lost its attempt; an application it has is taken up again.
@@ -149,6 +150,7 @@ class Job(Base):
     position_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime, nullable=False)
     position_id: Mapped[int] = mapped_column(BigInteger, nullable=False)
     deferred_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime, nullable=False)
+    queue_deadline: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
     flow: Mapped[str] = mapped_column(String(20), nullable=False)
     parked: Mapped[bool] = mapped_column(Boolean, nullable=False, default=False)
     demand: Mapped[dict[str, Any]] = mapped_column(JSON, nullable=False)

@@ -16,15 +16,20 @@ from typing import Any, Final
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from airflow_priority_spark.cluster.applications import (
-    ApplicationView,
-    Deletion,
-    delete_application,
-    get_application,
-)
+from airflow_priority_spark.cluster.applications import Deletion, delete_application, get_application
 from airflow_priority_spark.errors import PrioritySparkError
 from airflow_priority_spark.spark.request import ConnectionRef
 from airflow_priority_spark.spark.states import COMPLETED
+from airflow_priority_spark.triggers.clocks import Clocks, Limits
+from airflow_priority_spark.triggers.following import DRIVER, EXECUTOR, Followed, SparkPod
+from airflow_priority_spark.triggers.starvation import (
+    FORGET_SECONDS,
+    LOG_LINES,
+    Shortage,
+    ShortageClock,
+    find_refusal,
+)
+from airflow_priority_spark.triggers.telling import SHOWN, Teller, last_lines, summarize
 from airflow_priority_spark.triggers.watching import Snapshot, connect, follow
 
 CLASSPATH: Final = "airflow_priority_spark.triggers.spark_application.SparkApplicationTrigger"
@@ -34,22 +39,30 @@ LOOK_SECONDS: Final = 5.0
 #: scheduler has seen the worker end is failed by it (https://github.com/apache/airflow/issues/72716), and a
 #: worker may notice that end only after ``[workers] min_heartbeat_interval``, 5 s by default.
 SETTLE_SECONDS: Final = 7.0
+#: Longest silence of the API server that a kill puts up with; Airflow gives it 30 s altogether.
+KILL_READ_SECONDS: Final = 10.0
+#: Seconds between two looks into the log of a driver that lacks executors, at least and at most.
+_LOG_LOOK_SECONDS: Final = (1.0, 30.0)
 
 
 class SparkApplicationTrigger(BaseEventTrigger):
     """Waits for the end of one SparkApplication; all of a namespace share one watch.
 
-    It fires one event: ``{"status": "completed" | "failed" | "vanished", "state", "message",
-    "driver_pod", "namespace", "name", "uid", "job_id", "admission"}``.
+    It fires one event: ``{"status": "completed" | "failed" | "vanished" | "timed_out" | "starved", "state",
+    "message", "driver_pod", "application_id", "executor_failures", "connection", "namespace", "name", "uid",
+    "job_id", "admission", "action"}``; ``action`` is what the task does about a starved job.
 
     :param connection: JSON form of a ``ConnectionRef``.
     :param uid: of the application; another one of the same name is not it.
     :param job_id: for the task that resumes.
     :param admission: for the task that resumes.
     :param keep_application: leave the application when the task is killed.
+    :param limits: JSON form of ``Limits``.
+    :param executors: executors the job has reserved room for.
+    :param on_starvation: ``warn``, ``fail`` or ``requeue``.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the row of a trigger is flat
         self,
         *,
         connection: dict[str, Any],
@@ -59,18 +72,24 @@ class SparkApplicationTrigger(BaseEventTrigger):
         job_id: str = "",
         admission: int = 0,
         keep_application: bool = False,
+        limits: dict[str, float] | None = None,
+        executors: int = 0,
+        on_starvation: str = "warn",
     ) -> None:
         super().__init__()
         self.connection = connection
         self.namespace, self.name, self.uid = namespace, name, uid
         self.job_id, self.admission = job_id, admission
         self.keep_application = keep_application
-        self._said: tuple[str, str] | None = None
-        self._interrupted = False
-        self._looked_at = time.monotonic()
+        self.limits = Limits.from_json(limits)
+        self.executors, self.on_starvation = executors, on_starvation
+        self._clocks, self._shortage = Clocks(self.limits), ShortageClock(executors)
+        self._teller: Teller | None = None
+        self._failed: dict[str, SparkPod] = {}
+        self._looked_at = self._read_log_at = time.monotonic()
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return class path and kwargs: identifiers only."""
+        """Return class path and kwargs: identifiers and numbers only."""
         return CLASSPATH, {
             "connection": self.connection,
             "namespace": self.namespace,
@@ -79,6 +98,9 @@ class SparkApplicationTrigger(BaseEventTrigger):
             "job_id": self.job_id,
             "admission": self.admission,
             "keep_application": self.keep_application,
+            "limits": self.limits.to_json(),
+            "executors": self.executors,
+            "on_starvation": self.on_starvation,
         }
 
     def shared_stream_key(self) -> Hashable:
@@ -123,7 +145,12 @@ class SparkApplicationTrigger(BaseEventTrigger):
         connection = await connect(ConnectionRef.from_json(self.connection))
         try:
             result = await asyncio.to_thread(
-                delete_application, connection, self.namespace, self.name, self.uid
+                delete_application,
+                connection,
+                self.namespace,
+                self.name,
+                self.uid,
+                read_seconds=KILL_READ_SECONDS,
             )
         finally:
             connection.close()
@@ -134,13 +161,20 @@ class SparkApplicationTrigger(BaseEventTrigger):
     def _where(self) -> str:
         return f"{self.namespace}/{self.name}"
 
+    @property
+    def _says(self) -> Teller:
+        # Not before the first word: the triggerer gives a trigger its log after it has made it.
+        if self._teller is None:
+            self._teller = Teller(self.log, self._where)
+        return self._teller
+
     async def _judge(self, snapshot: Snapshot) -> dict[str, Any] | None:
-        """Return the event's payload once the application has ended or is gone."""
-        self._tell_error(snapshot.error)
-        view = snapshot.applications.get(self.name)
-        if view is not None and view.uid == self.uid:
+        """Return the event's payload once there is something to tell the task."""
+        self._says.watch("applications", snapshot.error)
+        app = snapshot.applications.get(self.name)
+        if app is not None and app.view.uid == self.uid:
             self._looked_at = time.monotonic()
-            return self._follow(view)
+            return await self._follow(app, snapshot)
         if snapshot.synced and time.monotonic() - self._looked_at >= LOOK_SECONDS:
             return await self._look(snapshot)
         return None
@@ -153,52 +187,92 @@ class SparkApplicationTrigger(BaseEventTrigger):
         try:
             view = await asyncio.to_thread(get_application, snapshot.connection, self.namespace, self.name)
         except PrioritySparkError as error:
-            self._tell_error(str(error))
+            self._says.watch("applications", str(error))
             return None
         if view is not None and view.uid == self.uid:
-            return self._follow(view)
+            return await self._follow(Followed(view), snapshot)
         other = " (another one of its name took its place)" if view is not None else ""
         return self._payload("vanished", message=f"SparkApplication {self._where} was deleted{other}")
 
-    def _follow(self, view: ApplicationView) -> dict[str, Any] | None:
-        self._tell_state(view)
-        if not view.terminal:
+    async def _follow(self, app: Followed, snapshot: Snapshot) -> dict[str, Any] | None:
+        self._says.state(app)
+        self._says.watch("pods", snapshot.pods_error)
+        pods = snapshot.pods.get(app.pods_key, ())
+        await self._take_failures(app, snapshot)
+        if app.view.terminal:
+            status = "completed" if app.view.state == COMPLETED else "failed"
+            return self._payload(status, app, message=app.view.error)
+        driver = _driver(app, pods)
+        executors = [pod for pod in pods if pod.role == EXECUTOR]
+        self._says.waiting(DRIVER, [pod for pod in pods if pod.role == DRIVER])
+        self._says.waiting(EXECUTOR, executors)
+        now = time.time()
+        overdue = self._clocks.look(app, driver, pods_known=snapshot.pods_synced, now=now)
+        if overdue is not None:
+            return self._payload("timed_out", app, message=overdue.sentence)
+        shortage = self._shortage.look(app, driver, executors, now)
+        if shortage is None or driver is None or not self.limits.executor_readiness:
             return None
-        status = "completed" if view.state == COMPLETED else "failed"
-        return self._payload(status, state=view.state, message=view.error, driver_pod=view.driver_pod)
+        await self._look_for_refusal(shortage, driver, snapshot)
+        return self._starve(shortage, app)
 
-    def _payload(
-        self, status: str, *, state: str = "", message: str = "", driver_pod: str = ""
-    ) -> dict[str, Any]:
+    def _starve(self, shortage: Shortage, app: Followed) -> dict[str, Any] | None:
+        limit = self.limits.executor_readiness
+        if not shortage.message or shortage.seconds <= limit:
+            return None
+        if self.on_starvation == "warn":
+            self._says.shortage(shortage, limit)
+            return None
+        return self._payload("starved", app, message=shortage.sentence(limit))
+
+    async def _look_for_refusal(self, shortage: Shortage, driver: SparkPod, snapshot: Snapshot) -> None:
+        """Look into the driver's log, now and then, for a quota that refuses the executors it lacks."""
+        least, most = _LOG_LOOK_SECONDS
+        pause = min(most, max(least, self.limits.executor_readiness / 4))
+        if time.monotonic() - self._read_log_at < pause or not shortage.missing:
+            return
+        if snapshot.connection is None:
+            return
+        self._read_log_at = time.monotonic()
+        # What was refused long ago may have been granted since; Spark asks, and complains, every second.
+        lines = await asyncio.to_thread(
+            last_lines, snapshot.connection, driver, lines=LOG_LINES, since=FORGET_SECONDS
+        )
+        refusal = find_refusal("\n".join(lines))
+        if refusal:
+            self._shortage.refused(refusal, time.time())
+
+    async def _take_failures(self, app: Followed, snapshot: Snapshot) -> None:
+        """Say which executors have failed since the last look, the first of them with their last lines."""
+        for pod in snapshot.failures.get(app.pods_key, ()):
+            if pod.name in self._failed:
+                continue
+            self._failed[pod.name] = pod
+            lines: list[str] = []
+            if len(self._failed) <= SHOWN and snapshot.connection is not None:
+                lines = await asyncio.to_thread(last_lines, snapshot.connection, pod)
+            self._says.failed(pod, lines)
+
+    def _payload(self, status: str, app: Followed | None = None, *, message: str = "") -> dict[str, Any]:
         return {
             "status": status,
-            "state": state,
+            "state": app.view.state if app else "",
             "message": message,
-            "driver_pod": driver_pod,
+            "driver_pod": app.view.driver_pod if app else "",
+            "application_id": app.application_id if app else "",
+            "executor_failures": summarize(self._failed.values()),
+            "connection": self.connection,
             "namespace": self.namespace,
             "name": self.name,
             "uid": self.uid,
             "job_id": self.job_id,
             "admission": self.admission,
+            "action": self.on_starvation if status == "starved" else "",
         }
 
-    def _tell_state(self, view: ApplicationView) -> None:
-        now = (view.state, view.driver_pod)
-        if now == self._said:
-            return
-        before = self._said[0] if self._said else None
-        self._said = now
-        arrow = f"{before or 'new'} -> " if before is not None and before != view.state else ""
-        driver = f", driver pod {view.driver_pod}" if view.driver_pod else ""
-        error = f": {view.error}" if view.error else ""
-        self.log.info("SparkApplication %s: %s%s%s%s", self._where, arrow, view.state or "new", driver, error)
 
-    def _tell_error(self, error: str) -> None:
-        """Say once that the watch is interrupted, however often the reason changes, and when it is not."""
-        if bool(error) == self._interrupted:
-            return
-        self._interrupted = bool(error)
-        if error:
-            self.log.warning("The watch is interrupted and goes on trying: %s", error)
-        else:
-            self.log.info("The watch is in step again")
+def _driver(app: Followed, pods: tuple[SparkPod, ...]) -> SparkPod | None:
+    """Return the driver pod: the one the operator names, else the newest (a rerun makes another)."""
+    drivers = [pod for pod in pods if pod.role == DRIVER]
+    named = [pod for pod in drivers if pod.name == app.view.driver_pod]
+    return max(named or drivers, key=lambda pod: pod.created, default=None)

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import datetime
+import re
+
 import pytest
 from airflow.utils.state import TaskInstanceState
 
@@ -58,6 +61,32 @@ def test_a_job_that_comes_back_too_often_fails_and_says_so(world):
     assert job.reason == expected
     event = event_of(world.task("first"))
     assert (event.outcome, event.reason) == ("cancelled", expected)
+
+
+def test_a_job_that_waits_longer_than_its_queue_timeout_is_cancelled_with_numbers(world):
+    world.defer("first", demand=BIG)
+    world.defer("second", demand=SMALL, queue_timeout_seconds=60)
+    world.cycle()
+    world.cycle(seconds=30)
+    assert world.job("second").state == "queued"
+    world.cycle(seconds=31)
+    job = world.job("second")
+    assert job.state == "cancelled"
+    words = r"waited 6\d s in the queue, queue_timeout is 60 s; blocked by cpu: needs 2 CPU, 0 CPU free"
+    assert re.match(words, job.reason)
+    event = event_of(world.task("second"))
+    assert (event.outcome, event.reason, event.retry) == ("cancelled", job.reason, False)
+
+
+def test_the_time_a_job_has_run_is_no_time_in_the_queue(world):
+    world.defer("first", demand=SMALL, queue_timeout_seconds=60)
+    world.cycle()
+    world.start("first")
+    world.cycle(seconds=300)
+    give_back(world, "first", demand=SMALL, queue_timeout_seconds=60)
+    world.cycle()
+    assert world.job("first").state == "queued"
+    assert world.job("first").queue_deadline > world.now + datetime.timedelta(seconds=50)
 
 
 def test_an_admission_that_airflow_did_not_start_in_time_is_taken_back(world):

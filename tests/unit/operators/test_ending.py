@@ -23,6 +23,7 @@ def ended(kubernetes, trigger, status):
         time.sleep(0.05)
     found = kubernetes.application(trigger.namespace, trigger.name)["status"]
     return {
+        "connection": trigger.connection,
         "status": status,
         "state": found["applicationState"]["state"],
         "message": found["applicationState"].get("errorMessage", ""),
@@ -87,6 +88,8 @@ def test_an_application_that_vanished_fails_the_task(ref, namespace):
     event = dict.fromkeys(("state", "driver_pod", "name", "uid", "job_id"), "") | {
         "status": "vanished",
         "message": "SparkApplication n/a was deleted",
+        "connection": ref.to_json(),
+        "namespace": namespace,
     }
     with pytest.raises(
         AirflowException, match="n/a was deleted before it had ended; nobody told this task why"
@@ -129,15 +132,17 @@ def test_a_clean_up_that_fails_does_not_hide_how_the_job_ended(run, cluster, nam
     operator = task(ref, namespace)
     said = listen(operator)
     with pytest.raises(AirflowException, match="driver exit code 3"):
-        operator.resume_finished(task_context(), event)
+        operator.resume_finished(task_context(), {**event, "connection": ref.to_json()})
     assert "could not be deleted: cannot delete sparkapplications.sparkoperator.k8s.io" in said.text
 
 
-def test_a_long_log_is_cut_with_a_note(run, connection, namespace):
+def test_a_long_log_is_cut_in_its_middle_with_a_note(run, connection, namespace):
     operator, event, said = run()
     driver.copy_log(connection, namespace, event["driver_pod"], operator.log, limit=100)
-    assert said.lines[-1] == f"[driver] … cut after 100 bytes; the whole log is in pod {event['driver_pod']}"
-    assert sum(len(line.removeprefix("[driver] ")) for line in said.lines[1:-1]) <= 100
+    note = f"[driver] … cut after 100 bytes; the last 100 lines of pod {event['driver_pod']}:"
+    cut = said.lines.index(note)
+    assert 0 < sum(len(line.removeprefix("[driver] ")) for line in said.lines[1:cut]) <= 100
+    assert "exit code 0" in said.lines[-1], "how it ended is not cut"
 
 
 def test_a_log_that_cannot_be_read_is_said(connection, namespace, ref, listen):

@@ -10,6 +10,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from airflow_priority_spark.embedded.process import EmbeddedCluster
+from airflow_priority_spark.operators.application import LABEL_CLEAR
 from airflow_priority_spark.spark.admission import AdmissionEvent
 from airflow_priority_spark.spark.demand import compute_demand
 from airflow_priority_spark.spark.identity import (
@@ -48,7 +49,7 @@ def test_an_admitted_task_creates_its_application_with_its_identity_on_it(ref, n
     said = listen(operator)
     trigger = submit(operator, history=("2026-01-01 queued: waits",))
     app = kubernetes.application(namespace, NAME)
-    assert app["metadata"]["labels"] == {"team": "a", **LABELS}
+    assert app["metadata"]["labels"] == {"team": "a", **LABELS, LABEL_CLEAR: "0"}
     assert app["spec"]["driver"]["labels"] == app["spec"]["executor"]["labels"] == {"team": "a", **LABELS}
     assert app["metadata"]["annotations"][ANNOTATION_TASK] == "sales/run-1/aggregate"
     assert app["metadata"]["annotations"]["note"] == "x"
@@ -167,7 +168,7 @@ class TestLegacy:
     def test_a_person_may_send_a_waiting_job_there(self, ref, namespace, kubernetes):
         event = AdmissionEvent(outcome="legacy", job_id=JOB, instance_id=INSTANCE, admission=1).to_payload()
         deferral(task(ref, namespace).resume_admitted, task_context(), event)
-        assert kubernetes.application(namespace, NAME)["metadata"]["labels"] == LABELS
+        assert kubernetes.application(namespace, NAME)["metadata"]["labels"] == {**LABELS, LABEL_CLEAR: "0"}
 
 
 class TestRefusals:

@@ -33,3 +33,9 @@ def manifest(**spec):
 def jvm(**spec):
     """Return the same with a jar as its main file."""
     return manifest(**{"type": "Scala", "mainApplicationFile": "local:///opt/app/main.jar", **spec})
+
+
+def volume(**options):
+    """Return the settings of a volume ``d`` of the executors."""
+    prefix = "spark.kubernetes.executor.volumes.persistentVolumeClaim.d"
+    return {f"{prefix}.options.{name}": value for name, value in options.items()}

@@ -1,207 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each case is a sentence, a manifest and what Spark then requests: (millicores, MiB, count)."""
+"""What a demand holds besides the sizes in the golden cases: limits, places, objects, words."""
 
 from __future__ import annotations
 
 import copy
 from dataclasses import replace
 
-import pytest
-
-from airflow_priority_spark.embedded import spark_requests
-from airflow_priority_spark.errors import InvalidInput
 from airflow_priority_spark.scheduling.model import Toleration
-from airflow_priority_spark.scheduling.resources import Resources
 from airflow_priority_spark.spark.demand import compute_demand, describe_demand, excess
 from airflow_priority_spark.spark.memory import GIB, MIB
-from tests.unit.spark.manifests import jvm, manifest
+from tests.unit.spark.manifests import jvm, manifest, volume
 
 
 def pods(body, **options):
     driver, executor = compute_demand(body, **options).demand.pod_sets
     return driver, executor
-
-
-def shape(pod_set):
-    return pod_set.requests["cpu"], pod_set.requests["memory"] // MIB, pod_set.count
-
-
-DRIVER = [
-    # BasicDriverFeatureStep, BasicExecutorFeatureStep, ResourceProfile.calculateOverHeadMemory
-    ("nothing given: one core, 1 GiB and the 0.4 of a Python file", manifest(), (1000, 1024 + 409, 1)),
-    ("a jar has a factor of 0.1, but at least 384 MiB", jvm(), (1000, 1024 + 384, 1)),
-    ("an R file counts as non-JVM", jvm(mainApplicationFile="local:///a.R"), (1000, 1024 + 409, 1)),
-    (
-        "the suffix decides, not spec.type",
-        manifest(type="Python", mainApplicationFile="local:///a.jar"),
-        (1000, 1024 + 384, 1),
-    ),
-    ("cores", manifest(driver={"cores": 2}), (2000, 1433, 1)),
-    ("coreRequest goes before cores", manifest(driver={"cores": 2, "coreRequest": "500m"}), (500, 1433, 1)),
-    (
-        "a core request in sparkConf goes before cores",
-        manifest(driver={"cores": 2}, sparkConf={"spark.kubernetes.driver.request.cores": "0.1"}),
-        (100, 1433, 1),
-    ),
-    (
-        "a typed field goes before sparkConf",
-        manifest(driver={"memory": "2g"}, sparkConf={"spark.driver.memory": "8g"}),
-        (1000, 2048 + 819, 1),
-    ),
-    ("memory in sparkConf", manifest(sparkConf={"spark.driver.memory": "2g"}), (1000, 2867, 1)),
-    ("memory without suffix counts MiB", jvm(driver={"memory": "8192"}), (1000, 8192 + 819, 1)),
-    (
-        "memoryOverhead replaces factor and minimum",
-        manifest(driver={"memory": "1g", "memoryOverhead": "100m"}),
-        (1000, 1124, 1),
-    ),
-    (
-        "memoryOverheadFactor of the application",
-        jvm(memoryOverheadFactor="0.5", driver={"memory": "4g"}),
-        (1000, 4096 + 2048, 1),
-    ),
-    (
-        "sparkConf goes before spec.memoryOverheadFactor",
-        jvm(
-            memoryOverheadFactor="0.5",
-            driver={"memory": "4g"},
-            sparkConf={"spark.kubernetes.memoryOverheadFactor": "0.25"},
-        ),
-        (1000, 4096 + 1024, 1),
-    ),
-    (
-        "the driver's own factor goes before the common one",
-        jvm(
-            driver={"memory": "4g"},
-            sparkConf={
-                "spark.kubernetes.memoryOverheadFactor": "0.25",
-                "spark.driver.memoryOverheadFactor": "0.75",
-            },
-        ),
-        (1000, 4096 + 3072, 1),
-    ),
-    (
-        "Spark 4 lets the minimum be set",
-        jvm(sparkVersion="4.0.1", sparkConf={"spark.driver.minMemoryOverhead": "256m"}),
-        (1000, 1024 + 256, 1),
-    ),
-    (
-        "Spark 3 does not know that setting",
-        jvm(sparkConf={"spark.driver.minMemoryOverhead": "256m"}),
-        (1000, 1024 + 384, 1),
-    ),
-    (
-        "off-heap and Python memory are the executors' only",
-        jvm(
-            sparkConf={
-                "spark.memory.offHeap.enabled": "true",
-                "spark.memory.offHeap.size": "1g",
-                "spark.executor.pyspark.memory": "1g",
-            }
-        ),
-        (1000, 1024 + 384, 1),
-    ),
-]
-
-EXECUTOR = [
-    ("nothing given: the operator's one executor", manifest(), (1000, 1433, 1)),
-    ("instances", manifest(executor={"instances": 5}), (1000, 1433, 5)),
-    ("instances in sparkConf", manifest(sparkConf={"spark.executor.instances": "3"}), (1000, 1433, 3)),
-    (
-        "typed instances go before sparkConf",
-        manifest(executor={"instances": 5}, sparkConf={"spark.executor.instances": "3"}),
-        (1000, 1433, 5),
-    ),
-    ("no executor at all", manifest(executor={"instances": 0}), (1000, 1433, 0)),
-    (
-        "the non-JVM factor reaches the executors through the driver's configuration",
-        manifest(executor={"memory": "4g"}),
-        (1000, 4096 + 1638, 1),
-    ),
-    (
-        "off-heap memory without suffix counts bytes",
-        jvm(
-            sparkConf={
-                "spark.memory.offHeap.enabled": "true",
-                "spark.memory.offHeap.size": str(512 * MIB),
-            }
-        ),
-        (1000, 1024 + 384 + 512, 1),
-    ),
-    (
-        "off-heap memory that is not enabled does not count",
-        jvm(sparkConf={"spark.memory.offHeap.size": "1g"}),
-        (1000, 1024 + 384, 1),
-    ),
-    (
-        "Python memory counts for Python",
-        manifest(sparkConf={"spark.executor.pyspark.memory": "512m"}),
-        (1000, 1433 + 512, 1),
-    ),
-    (
-        "Python memory does not count for a jar",
-        jvm(sparkConf={"spark.executor.pyspark.memory": "512m"}),
-        (1000, 1024 + 384, 1),
-    ),
-    (
-        "a core request below one core",
-        manifest(executor={"cores": 1, "coreRequest": "250m", "instances": 2}),
-        (250, 1433, 2),
-    ),
-]
-
-
-@pytest.mark.parametrize(
-    ("body", "expected"), [case[1:] for case in DRIVER], ids=[case[0] for case in DRIVER]
-)
-def test_driver(body, expected):
-    assert shape(pods(body)[0]) == expected
-
-
-@pytest.mark.parametrize(
-    ("body", "expected"), [case[1:] for case in EXECUTOR], ids=[case[0] for case in EXECUTOR]
-)
-def test_executors(body, expected):
-    assert shape(pods(body)[1]) == expected
-
-
-# The embedded cluster runs Spark 4, where a minimum overhead can be set whatever the manifest's version.
-BOTH = [case for case in (*DRIVER, *EXECUTOR) if case[0] != "Spark 3 does not know that setting"]
-
-
-@pytest.mark.parametrize("body", [case[1] for case in BOTH], ids=[case[0] for case in BOTH])
-def test_the_embedded_cluster_which_computes_for_itself_creates_pods_of_that_size(body):
-    driver, executor = pods(body)
-    made = spark_requests.driver_resources(body["spec"]), spark_requests.executor_resources(body["spec"])
-    assert Resources.parse(made[0]["requests"]) == driver.requests
-    assert Resources.parse(made[1]["requests"]) == executor.requests
-
-
-DYNAMIC = [
-    ("starts at the minimum", {"minExecutors": 2, "maxExecutors": 8}, None, "initial", 2),
-    ("starts at the initial number", {"initialExecutors": 4, "minExecutors": 2}, None, "initial", 4),
-    ("starts at instances when they are more", {"initialExecutors": 4}, 6, "initial", 6),
-    ("may start with none", {"minExecutors": 0, "maxExecutors": 3}, None, "initial", 0),
-    ("reserve min", {"initialExecutors": 4, "minExecutors": 1}, None, "min", 1),
-    ("reserve max", {"initialExecutors": 4, "maxExecutors": 9}, None, "max", 9),
-    ("disabled: static", {"enabled": False, "minExecutors": 7}, 3, "max", 3),
-]
-
-
-@pytest.mark.parametrize(
-    ("dynamic", "instances", "reserve", "expected"),
-    [case[1:] for case in DYNAMIC],
-    ids=[c[0] for c in DYNAMIC],
-)
-def test_dynamic_allocation(dynamic, instances, reserve, expected):
-    executor = {} if instances is None else {"instances": instances}
-    body = manifest(executor=executor, dynamicAllocation={"enabled": True, **dynamic})
-    assert pods(body, reserve=reserve)[1].count == expected
-
-
-def test_dynamic_allocation_in_spark_conf_starts_with_the_webhooks_one_executor():
-    body = manifest(sparkConf={"spark.dynamicAllocation.enabled": "true"})
-    assert pods(body)[1].count == 1
 
 
 def test_executors_beyond_the_reserved_ones_are_warned_about():
@@ -293,10 +106,10 @@ def test_tolerations_come_from_the_pod():
 def test_the_objects_a_quota_may_count():
     plain = compute_demand(manifest()).demand.objects.as_dict()
     assert plain == {
-        "count/configmaps": 2,
+        "count/configmaps": 3,
         "count/services": 2,
         "count/sparkapplications.sparkoperator.k8s.io": 1,
-        "configmaps": 2,
+        "configmaps": 3,
         "services": 2,
     }
     more = manifest(
@@ -309,94 +122,36 @@ def test_the_objects_a_quota_may_count():
     assert (objects["services"], objects["configmaps"]) == (3, 3)
 
 
-IMPOSSIBLE = [
-    ("driver cores 0", manifest(driver={"cores": 0}), "spec.driver.cores: 0", "at least 1"),
-    ("half a core", manifest(driver={"cores": 0.5}), "spec.driver.cores: 0.5", "a whole number"),
-    ("no core request", manifest(driver={"coreRequest": "0"}), "spec.driver.coreRequest: '0'", "more than 0"),
-    ("core request", manifest(driver={"coreRequest": "1x"}), "spec.driver.coreRequest: '1x'", "quantity"),
-    ("core limit", manifest(driver={"coreLimit": "many"}), "spec.driver.coreLimit: 'many'", "quantity"),
-    ("instances", manifest(executor={"instances": -1}), "spec.executor.instances: -1", "at least 0"),
-    ("memory", manifest(executor={"memory": "4Gi"}), "spec.executor.memory: '4Gi'", "such as 512m or 4g"),
-    ("no memory", manifest(driver={"memory": "100k"}), "spec.driver.memory: '100k'", "at least 1m"),
-    (
-        "memory in sparkConf",
-        manifest(sparkConf={"spark.executor.memory": "2.5g"}),
-        "spec.sparkConf[spark.executor.memory]: '2.5g'",
-        "no fraction",
-    ),
-    ("overhead", manifest(driver={"memoryOverhead": "x"}), "spec.driver.memoryOverhead: 'x'", "512m or 4g"),
-    ("factor", manifest(memoryOverheadFactor="lots"), "spec.memoryOverheadFactor: 'lots'", "at least 0"),
-    (
-        "off-heap without a size",
-        manifest(sparkConf={"spark.memory.offHeap.enabled": "true"}),
-        "spec.sparkConf[spark.memory.offHeap.size]: None",
-        "off-heap memory is enabled",
-    ),
-    (
-        "a flag that is none",
-        manifest(sparkConf={"spark.memory.offHeap.enabled": "on"}),
-        "spec.sparkConf[spark.memory.offHeap.enabled]: 'on'",
-        "true or false",
-    ),
-    (
-        "more to start with than the maximum",
-        manifest(dynamicAllocation={"enabled": True, "initialExecutors": 5, "maxExecutors": 3}),
-        "spec.dynamicAllocation.maxExecutors: 3",
-        "at least the 5 executors",
-    ),
-    (
-        "GPU without a number",
-        manifest(driver={"gpu": {"name": "nvidia.com/gpu", "quantity": 0}}),
-        "spec.driver.gpu.quantity: 0",
-        "at least 1",
-    ),
-    (
-        "GPU without a domain",
-        manifest(driver={"gpu": {"name": "gpu", "quantity": 1}}),
-        "spec.driver.gpu.name: 'gpu'",
-        "nvidia.com/gpu",
-    ),
-    (
-        "device without a vendor",
-        manifest(sparkConf={"spark.driver.resource.gpu.amount": "1"}),
-        "spec.sparkConf[spark.driver.resource.gpu.vendor]: None",
-        "vendor",
-    ),
-    (
-        "limit below the request",
-        manifest(executor={"memory": "2g", "memoryLimit": "1g"}),
-        "spec.executor.memoryLimit: '1g'",
-        "at least the pod's request of 2.8 GiB",
-    ),
-    (
-        "a sidecar's quantity",
-        manifest(driver={"sidecars": [{"resources": {"requests": {"memory": "1gb"}}}]}),
-        "spec.driver.sidecars.resources.memory: '1gb'",
-        "quantity",
-    ),
-    (
-        "a toleration's operator",
-        manifest(driver={"tolerations": [{"key": "a", "operator": "Likes"}]}),
-        "spec.driver.tolerations.operator: 'Likes'",
-        "Exists or Equal",
-    ),
-]
+def test_spark_makes_a_network_policy_from_4_2_on_unless_the_step_is_excluded():
+    key = "count/networkpolicies.networking.k8s.io"
+    step = {
+        "spark.kubernetes.driver.pod.excludedFeatureSteps": (
+            "org.apache.spark.deploy.k8s.features.NetworkPolicyFeatureStep"
+        )
+    }
+    assert compute_demand(manifest(sparkVersion="4.1.1")).demand.objects[key] == 0
+    assert compute_demand(manifest(sparkVersion="4.2.0")).demand.objects[key] == 1
+    assert compute_demand(manifest(sparkVersion="4.2.0", sparkConf=step)).demand.objects[key] == 0
 
 
-@pytest.mark.parametrize(
-    ("body", "found", "allowed"), [case[1:] for case in IMPOSSIBLE], ids=[case[0] for case in IMPOSSIBLE]
-)
-def test_an_impossible_size_is_refused_with_field_value_and_what_is_allowed(body, found, allowed):
-    with pytest.raises(InvalidInput) as caught:
-        compute_demand(body)
-    message = str(caught.value)
-    assert message.startswith(f"{found} is not valid; allowed: ")
-    assert allowed in message
+def affine(*expressions, **term):
+    terms = [{"matchExpressions": list(expressions), **term}]
+    required = {
+        "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
+    }
+    return manifest(executor={"affinity": required})
 
 
-def test_reserving_an_unbounded_maximum_is_refused():
-    with pytest.raises(InvalidInput, match=r"spec\.dynamicAllocation\.maxExecutors: None .* to be reserved"):
-        compute_demand(manifest(dynamicAllocation={"enabled": True}), reserve="max")
+def test_a_required_affinity_that_says_no_more_than_a_selector_is_one():
+    body = affine({"key": "zone", "operator": "In", "values": ["a"]})
+    assert pods(body)[1].node_selector == (("zone", "a"),)
+    assert compute_demand(body).warnings == ()
+
+
+def test_one_that_says_more_is_warned_about():
+    body = affine({"key": "zone", "operator": "In", "values": ["a", "b"]})
+    assert pods(body)[1].node_selector == ()
+    assert "spec.executor.affinity: what it requires is not looked at" in compute_demand(body).warnings[0]
 
 
 def test_every_number_names_the_field_that_decided_it():
@@ -446,6 +201,11 @@ class TestExcess:
     def test_another_placement_is_another_demand(self):
         moved = compute_demand(manifest(driver={"nodeSelector": {"zone": "b"}})).demand
         assert excess(moved, self.admitted) == "driver: other node selector or tolerations"
+
+    def test_more_storage_exceeds_it(self):
+        claims = volume(sizeLimit="10Gi", storageClass="gp3", claimName="OnDemand")
+        more = compute_demand(manifest(sparkConf=claims)).demand
+        assert "persistentvolumeclaims: 1 instead of 0" in excess(more, self.admitted)
 
     def test_a_pod_set_that_was_not_admitted_exceeds_it(self):
         only_driver = replace(self.admitted, pod_sets=self.admitted.pod_sets[:1])

@@ -90,12 +90,17 @@ async def test_a_completed_application_fires_with_its_driver_pod(submit, namespa
         "state": "COMPLETED",
         "message": "",
         "driver_pod": "pi-driver",
+        "application_id": payload["application_id"],
+        "executor_failures": "",
+        "action": "",
+        "connection": trigger.connection,
         "namespace": namespace,
         "name": "pi",
         "uid": trigger.uid,
         "job_id": "job-1",
         "admission": 2,
     }
+    assert payload["application_id"].startswith("spark-")
     assert said.lines[-1].startswith(f"SparkApplication {namespace}/pi: ")
     assert "COMPLETED, driver pod pi-driver" in said.lines[-1]
     assert len(said.lines) == len(set(said.lines))
@@ -136,7 +141,10 @@ async def test_many_tasks_share_one_watch_and_a_late_one_misses_nothing(submit, 
     payloads = [payload for found in await asyncio.gather(*waiting) for payload in found]
     assert [payload["status"] for payload in payloads] == ["completed"] * 8
     assert {payload["name"] for payload in payloads} == {trigger.name for trigger in triggers}
-    assert len(started) == 1
+    assert sorted(str(watch) for watch in started) == [
+        f"pods in {triggers[0].namespace}",
+        f"sparkapplications.sparkoperator.k8s.io in {triggers[0].namespace}",
+    ]
 
 
 async def test_a_deleted_application_has_vanished_once_the_api_server_says_so(

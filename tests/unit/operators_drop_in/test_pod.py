@@ -1,0 +1,337 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A pod behind the queue: nothing before its admission, the job's labels on it, and what was promised."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from types import SimpleNamespace
+
+import pytest
+from airflow.providers.cncf.kubernetes.operators.job import KubernetesJobOperator
+from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferred
+from kubernetes.client import models as k8s
+
+from airflow_priority_spark.cluster.convert import pod as read_pod
+from airflow_priority_spark.cluster.kinds import PODS
+from airflow_priority_spark.cluster.transport import request_json
+from airflow_priority_spark.operators.admission_mixin import TEMPLATED, AdmissionMixin
+from airflow_priority_spark.operators.pod import PriorityKubernetesPodOperator, pod_demand
+from airflow_priority_spark.scheduling.model import Demand, Grant, QueueKey
+from airflow_priority_spark.scheduling.usage import usage_of
+from airflow_priority_spark.spark.admission import AdmissionEvent
+from airflow_priority_spark.spark.identity import LABEL_JOB, LABEL_TASK_KEY, TaskKey
+from airflow_priority_spark.spark.request import AdmissionRequest
+
+JOB = "11111111-2222-3333-4444-555555555555"
+INSTANCE = "instance-1"
+GIB = 2**30
+
+
+class TaskInstance(SimpleNamespace):
+    """What the stock operator reads and writes of a task instance."""
+
+    def xcom_push(self, key, value):
+        self.xcom[key] = value
+
+
+def context(**more):
+    ti = {
+        "id": "attempt-1",
+        "dag_id": "sales",
+        "run_id": "run-1",
+        "task_id": "clean",
+        "map_index": -1,
+        "try_number": 1,
+        "start_date": datetime.datetime.now(datetime.UTC),
+        "xcom": {},
+    }
+    instance = TaskInstance(**{**ti, **more})
+    return {
+        "ti": instance,
+        "task_instance": instance,
+        "run_id": instance.run_id,
+        "dag": SimpleNamespace(parent_dag=None),
+    }
+
+
+def resources(**requests):
+    return k8s.V1ResourceRequirements(requests=requests)
+
+
+def task(ref, namespace, **options):
+    given = {
+        "task_id": "clean",
+        "kubernetes_conn_id": ref.conn_id,
+        "config_file": ref.config_file,
+        "namespace": namespace,
+        "name": "clean",
+        "image": "busybox",
+        "container_resources": resources(cpu="500m", memory="1Gi"),
+        "deferrable": True,
+        "on_finish_action": "keep_pod",
+    }
+    return PriorityKubernetesPodOperator(**{**given, **options})
+
+
+def deferral(call, *args):
+    with pytest.raises(TaskDeferred) as caught:
+        call(*args)
+    return caught.value
+
+
+def admitted(**more):
+    event = {
+        "outcome": "admitted",
+        "job_id": JOB,
+        "instance_id": INSTANCE,
+        "admission": 1,
+        "valid_until": time.time() + 60,
+        "waited_seconds": 12.0,
+    }
+    return AdmissionEvent(**{**event, **more}).to_payload()
+
+
+def request_of(deferred):
+    return AdmissionRequest.from_json(deferred.trigger.request)
+
+
+def test_it_asks_for_the_room_of_its_pod_before_the_pod_exists(ref, namespace, kubernetes):
+    deferred = deferral(task(ref, namespace, priority="high").execute, context())
+    request = request_of(deferred)
+    assert (request.namespace, request.priority) == (namespace, "high")
+    assert request.connection == ref
+    [pods] = request.demand.pod_sets
+    assert (pods.name, pods.count) == ("pod", 1)
+    assert pods.requests.as_dict() == {"cpu": 500, "memory": GIB}
+    assert deferred.method_name == "resume_admitted"
+    assert kubernetes.pods(namespace) == []
+
+
+def test_an_admitted_pod_carries_its_job_and_uses_up_its_grant(ref, namespace, kubernetes, connection):
+    operator = task(ref, namespace)
+    demand = request_of(deferral(task(ref, namespace).execute, context())).demand
+    following = deferral(operator.resume_admitted, context(), admitted())
+    assert following.method_name == "trigger_reentry"
+    [pod] = kubernetes.pods(namespace)
+    assert pod.metadata.labels[LABEL_JOB] == JOB
+    assert pod.metadata.labels[LABEL_TASK_KEY] == TaskKey("sales", "run-1", "clean").digest(INSTANCE)
+    raw = request_json(connection, "GET", PODS.path(namespace, pod.metadata.name))
+    usage = usage_of([read_pod(raw).view], [Grant(JOB, QueueKey("c", namespace), demand)], {})
+    assert usage.namespaces[namespace].requests == {"cpu": 500, "memory": GIB}
+    assert usage.remainders[namespace].requests == {}
+
+
+def test_the_job_of_a_killed_task_is_left_without_a_pod(ref, namespace, kubernetes):
+    operator = task(ref, namespace, termination_grace_period=0)
+    deferral(operator.resume_admitted, context(), admitted())
+    operator.on_kill()
+    assert kubernetes.pods(namespace) == []
+
+
+def test_a_stale_quota_sends_it_back_to_its_position(ref, kubernetes):
+    kubernetes.create_namespace("tight-pods", {"requests.cpu": "100m"})
+    deferred = deferral(task(ref, "tight-pods").resume_admitted, context(), admitted(admission=3))
+    request = request_of(deferred)
+    assert request.admission == 3
+    assert request.reason.startswith("stale quota: ")
+    assert "exceeded quota" in request.reason
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        ({"valid_until": time.time() - 100}, "the admission had run out"),
+        ({}, "the demand has grown while the task waited: pod cpu: 0.5 CPU instead of 0.25 CPU"),
+    ],
+)
+def test_it_creates_nothing_on_an_admission_that_does_not_hold(ref, namespace, kubernetes, event, reason):
+    small = task(ref, namespace, container_resources=resources(cpu="250m", memory="1Gi"))
+    asked = deferral(small.execute, context()).kwargs["demand"]
+    deferred = deferral(task(ref, namespace).resume_admitted, context(), admitted(**event), asked)
+    assert request_of(deferred).reason.startswith(reason)
+    assert kubernetes.pods(namespace) == []
+
+
+def test_in_the_legacy_flow_it_is_the_stock_operator(ref, namespace, kubernetes):
+    deferred = deferral(task(ref, namespace, deployment_flow="legacy").execute, context())
+    assert deferred.method_name == "trigger_reentry"
+    [pod] = kubernetes.pods(namespace)
+    assert LABEL_JOB not in pod.metadata.labels
+
+
+def test_a_pod_in_a_queue_of_kueue_skips_ours(ref, namespace, kubernetes, listen):
+    operator = task(ref, namespace, labels={"kueue.x-k8s.io/queue-name": "team-a"})
+    said = listen(operator)
+    assert deferral(operator.execute, context()).method_name == "trigger_reentry"
+    assert "The pods ask for Kueue (label kueue.x-k8s.io/queue-name: team-a): going on" in said.text
+
+
+def test_how_long_it_may_wait_is_the_authors_else_the_configurations(ref, namespace, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__PRIORITY_SPARK__QUEUE_TIMEOUT_SECONDS", "600")
+    asked = request_of(deferral(task(ref, namespace).execute, context()))
+    assert asked.queue_timeout_seconds == 600
+    hour = datetime.timedelta(hours=1)
+    asked = request_of(deferral(task(ref, namespace, queue_timeout=hour).execute, context()))
+    assert asked.queue_timeout_seconds == 3600
+
+
+def test_a_retry_goes_on_with_the_living_pod_of_an_earlier_try(ref, namespace, kubernetes):
+    deferral(task(ref, namespace).resume_admitted, context(), admitted())
+    deferred = deferral(task(ref, namespace).execute, context(try_number=2))
+    assert deferred.method_name == "trigger_reentry"
+    assert len(kubernetes.pods(namespace)) == 1
+
+
+def test_a_retry_without_a_living_pod_queues(ref, namespace):
+    assert deferral(task(ref, namespace).execute, context(try_number=2)).method_name == "resume_admitted"
+
+
+def test_an_hour_in_the_queue_does_not_count_against_execution_timeout(ref, namespace):
+    hour = datetime.timedelta(hours=1)
+    operator = task(ref, namespace, execution_timeout=datetime.timedelta(minutes=10))
+    waited = context(start_date=datetime.datetime.now(datetime.UTC) - hour)
+    deferred = deferral(operator.resume_admitted, waited, admitted())
+    left = deferred.trigger.trigger_kwargs["_execution_deadline"] - time.time()
+    assert 590 < left <= 601
+
+
+def test_a_deadline_that_was_set_at_its_creation_stays(ref, namespace):
+    operator = task(ref, namespace, execution_timeout=datetime.timedelta(minutes=10))
+    waited = context(start_date=datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1))
+    following = deferral(operator.resume_admitted, waited, admitted())
+    deadline = following.trigger.trigger_kwargs["_execution_deadline"]
+    event = {
+        "status": "error",
+        "message": "the watch broke off",
+        "name": following.trigger.pod_name,
+        "namespace": namespace,
+        "_execution_deadline": deadline,
+    }
+    again = deferral(
+        task(ref, namespace, execution_timeout=datetime.timedelta(minutes=10)).trigger_reentry, waited, event
+    )
+    assert again.trigger.trigger_kwargs["_execution_deadline"] == pytest.approx(deadline, abs=1)
+
+
+@pytest.mark.parametrize(("retry", "kind"), [(False, AirflowFailException), (True, AirflowException)])
+def test_a_cancelled_job_fails_with_its_reason(ref, retry, kind):
+    event = AdmissionEvent(outcome="cancelled", reason="by alice: wrong month", retry=retry).to_payload()
+    with pytest.raises(kind, match="cancelled: by alice: wrong month") as caught:
+        task(ref, "n").resume_admitted(context(), event)
+    assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"deployment_flow": "fast"},
+            "deployment_flow: 'fast' is not valid; allowed: priority, observe, legacy",
+        ),
+        (
+            {"container_resources": resources(cpu="lots")},
+            "container_resources.cpu: 'lots' is not valid; allowed: ",
+        ),
+        (
+            {"tolerations": [k8s.V1Toleration(key="a", operator="Near")]},
+            "tolerations.operator: 'Near' is not valid; allowed: Exists or Equal",
+        ),
+    ],
+    ids=["flow", "quantity", "toleration"],
+)
+def test_bad_input_fails_at_once_and_names_field_value_and_what_is_allowed(ref, options, message):
+    with pytest.raises(AirflowFailException) as caught:
+        task(ref, "n", **options).execute(context())
+    assert str(caught.value).startswith(message)
+
+
+def test_a_pod_that_names_no_resources_says_that_no_room_is_kept(ref, namespace, listen):
+    operator = task(ref, namespace, container_resources=None)
+    said = listen(operator)
+    deferral(operator.execute, context())
+    assert "The pod requests no cpu and no memory: the queue keeps no room" in said.text
+
+
+class TestDemand:
+    def test_containers_count_together_and_an_init_container_alone(self):
+        spec = {
+            "containers": [
+                {"name": "a", "resources": {"requests": {"cpu": "1"}}},
+                {"name": "b", "resources": {"requests": {"cpu": "500m"}}},
+            ],
+            "initContainers": [{"name": "i", "resources": {"requests": {"cpu": "1", "memory": "2Gi"}}}],
+        }
+        [pods] = pod_demand({"spec": spec}).pod_sets
+        assert pods.requests.as_dict() == {"cpu": 1500, "memory": 2 * GIB}
+
+    def test_a_request_that_is_not_given_is_the_limit(self):
+        spec = {"containers": [{"name": "a", "resources": {"limits": {"cpu": "2", "nvidia.com/gpu": "1"}}}]}
+        [pods] = pod_demand({"spec": spec}).pod_sets
+        assert pods.requests.as_dict() == {"cpu": 2000, "nvidia.com/gpu": 1}
+        assert pods.limits.as_dict() == {"cpu": 2000, "nvidia.com/gpu": 1}
+
+    def test_selector_and_tolerations_say_where_it_may_go(self):
+        spec = {
+            "containers": [],
+            "nodeSelector": {"zone": "a"},
+            "tolerations": [{"key": "spot", "operator": "Exists"}],
+        }
+        [pods] = pod_demand({"spec": spec}).pod_sets
+        assert pods.node_selector == (("zone", "a"),)
+        assert pods.tolerations[0].key == "spot"
+
+    def test_the_sidecar_for_xcom_is_counted(self, ref, namespace):
+        request = request_of(deferral(task(ref, namespace, do_xcom_push=True).execute, context()))
+        # The sidecar of the stock provider asks for 1m of CPU and 10Mi of memory.
+        assert request.demand.pod_sets[0].requests["cpu"] == 501
+        assert request.demand.pod_sets[0].requests["memory"] == GIB + 10 * 2**20
+
+
+def test_its_options_are_templated_besides_what_the_stock_operator_templates():
+    stock = set(KubernetesPodOperator.template_fields)
+    assert set(PriorityKubernetesPodOperator.template_fields) == stock | {"priority", "deployment_flow"}
+
+
+def test_it_may_be_mapped():
+    with DAG("d", schedule=None) as dag:
+        PriorityKubernetesPodOperator.partial(task_id="t", image="busybox", priority="high").expand(
+            namespace=["a", "b"]
+        )
+    assert dag.get_task("t").partial_kwargs["priority"] == "high"
+
+
+class PriorityJobOperator(AdmissionMixin, KubernetesJobOperator):
+    """The author's guide's example: another Kubernetes operator behind the same queue."""
+
+    template_fields = (*KubernetesJobOperator.template_fields, *TEMPLATED)
+
+    def admission_demand(self, context):
+        job = self.build_job_request_obj(context)
+        from kubernetes.client import ApiClient
+
+        return pod_demand(ApiClient().sanitize_for_serialization(job.spec.template))
+
+    def admission_namespace(self, context):
+        return self.namespace
+
+    def carry(self, labels):
+        self.labels = {**self.labels, **labels}
+
+
+def test_the_mixin_puts_another_operator_behind_the_queue(ref, namespace):
+    operator = PriorityJobOperator(
+        task_id="clean",
+        kubernetes_conn_id=None,
+        config_file=ref.config_file,
+        namespace=namespace,
+        name="clean",
+        image="busybox",
+        container_resources=resources(cpu="2"),
+        priority="high",
+    )
+    request = request_of(deferral(operator.execute, context()))
+    assert isinstance(request.demand, Demand)
+    assert request.demand.pod_sets[0].requests["cpu"] == 2000

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is read of pods and logs, and what a task's log says of them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from airflow_priority_spark.triggers.following import FailureBook, spark_pod
+from airflow_priority_spark.triggers.starvation import ShortageClock, find_refusal
+from airflow_priority_spark.triggers.telling import last_lines, summarize
+from airflow_priority_spark.triggers.watching import Snapshot
+from tests.operator.scripts import KEY, LABELS, app, fires, picture, pod, trigger
+
+CREATED = "2026-01-01T00:00:00Z"
+
+
+def raw(role="executor", *, phase="Failed", terminated=None, uid="u1", **more):
+    status = {"phase": phase, **more.pop("status", {})}
+    if terminated is not None:
+        container = {"name": f"spark-kubernetes-{role}", "state": {"terminated": terminated}}
+        sidecar = {"name": "sidecar", "state": {"terminated": {"exitCode": 99}}}
+        status["containerStatuses"] = [sidecar, container]
+    labels = {**LABELS, "spark-role": role}
+    metadata = {
+        "namespace": "n",
+        "name": "exec-1",
+        "uid": uid,
+        "labels": labels,
+        "creationTimestamp": CREATED,
+    }
+    return {"metadata": {**metadata, **more}, "status": status}
+
+
+@pytest.mark.parametrize(
+    ("found", "failure"),
+    [
+        (raw(terminated={"exitCode": 137, "reason": "OOMKilled"}), "exit code 137 (OOMKilled)"),
+        (raw(terminated={"exitCode": 1, "reason": "Error"}), "exit code 1"),
+        (raw(status={"reason": "Evicted", "message": "low on memory"}), "Evicted: low on memory"),
+        (raw(), "failed"),
+        (raw(terminated={"exitCode": 143}, deletionTimestamp=CREATED), ""),
+        (raw(phase="Succeeded", terminated={"exitCode": 0}), ""),
+    ],
+)
+def test_how_a_pod_failed_is_that_of_sparks_container(found, failure):
+    assert spark_pod(found).failure == failure
+
+
+def test_a_failed_executor_is_remembered_when_its_pod_is_gone():
+    book = FailureBook()
+    for _ in range(2):
+        book.convert(raw(terminated={"exitCode": 1}))
+    book.convert(raw("driver", terminated={"exitCode": 1}, uid="u2"))
+    assert [item.failure for item in book.failures()] == ["exit code 1"]
+
+
+def test_the_log_and_the_event_say_how_executors_failed(listen):
+    following = trigger()
+    said = listen(following)
+    failures = [
+        pod("executor", f"exec-{n}", phase="Failed", failure="exit code 137 (OOMKilled)") for n in (1, 2)
+    ]
+    _, event = fires(
+        following, picture(app(), failures=failures), picture(app("FAILED", error="x"), failures=failures)
+    )
+    assert [line for line in said.lines if "Executor" in line] == [
+        "Executor exec-1 failed: exit code 137 (OOMKilled)",
+        "Executor exec-2 failed: exit code 137 (OOMKilled)",
+    ]
+    assert event["executor_failures"] == "2 executors failed: 2 by exit code 137 (OOMKilled)"
+    assert summarize([]) == ""
+
+
+def test_the_log_says_what_the_scheduler_says_of_waiting_pods_and_that_they_found_a_node(listen):
+    following = trigger()
+    said = listen(following)
+    waiting = [
+        pod("executor", f"exec-{n}", phase="Pending", unschedulable="0/3 nodes are available") for n in (1, 2)
+    ]
+    up = [pod("executor", f"exec-{n}") for n in (1, 2)]
+    fires(following, *[picture(app(), *waiting)] * 2, picture(app(), *up))
+    assert [line for line in said.lines if "node" in line] == [
+        "No node takes executor of n/pi: 2 pods: 0/3 nodes are available",
+        "Every executor pod of n/pi has found a node, or is gone",
+    ]
+
+
+def test_without_permission_to_watch_pods_the_end_is_still_told(listen):
+    following = trigger()
+    said = listen(following)
+    blind = {"synced": True, "pods_error": "cannot list pods: forbidden"}
+    pictures = [Snapshot({"pi": app(state)}, **blind) for state in ("RUNNING", "RUNNING", "COMPLETED")]
+    assert fires(following, *pictures)[1]["status"] == "completed"
+    assert sum("Pods cannot be watched" in line for line in said.lines) == 1
+
+
+def test_a_refusal_is_found_in_a_drivers_log_and_the_last_one_counts():
+    quota = "exceeded quota: q, requested: pods=1, used: pods={0}, limited: pods={0}"
+    message = f'pods "x" is forbidden: {quota}. Received'
+    log = "\n".join(["INFO up", message.format(3), message.format(4)])
+    assert find_refusal(log) == "exceeded quota: q, requested: pods=1, used: pods=4, limited: pods=4"
+    assert find_refusal("INFO up") == ""
+
+
+def test_evidence_that_is_not_renewed_is_forgotten():
+    clock, driver = ShortageClock(2), pod(started=0.0)
+    clock.refused("exceeded quota: q", 100.0)
+    assert clock.look(app(), driver, [], 150.0).seconds == 50.0
+    assert clock.look(app(), driver, [], 161.0).message == ""
+    waiting = pod("executor", phase="Pending", created=170.0, unschedulable="no node")
+    assert clock.look(app(), driver, [waiting], 200.0).seconds == 30.0
+    ready = [pod("executor", f"e{n}") for n in (1, 2)]
+    assert clock.look(app(), driver, ready, 210.0) is None
+    assert clock.look(app("SUCCEEDING"), driver, [], 220.0) is None
+
+
+async def test_the_end_of_a_pods_log_is_read_and_a_missing_one_is_empty(kubernetes, namespace, connection):
+    from tests.unit.spark_cluster import spark_application
+
+    kubernetes.submit(namespace, spark_application("pi"))
+    await asyncio.to_thread(kubernetes.until_state, namespace, "pi", "COMPLETED")
+    driver = pod("driver", "pi-driver")
+    here = type(driver)(namespace, "pi-driver", "driver", KEY, "Succeeded", 0.0)
+    assert last_lines(connection, here, lines=1)[0].endswith("exit code 0")
+    assert last_lines(connection, type(driver)(namespace, "gone", "driver", KEY, "Failed", 0.0)) == []
