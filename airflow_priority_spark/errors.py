@@ -9,6 +9,9 @@
     │   ├── InvalidMemoryString      not a Spark memory string
     │   ├── InvalidManifest          not a SparkApplication we can run
     │   └── InvalidRequest           a deferral whose payload does not fit the schema
+    ├── InvalidFile                  a file with lines that can never be right
+    ├── NotFound                     no job, queue, pool or cluster has this name
+    ├── Conflict                     right in itself, but not as things stand: the state, and what would help
     ├── ImpossibleDemand             no state of the queue could ever satisfy it
     ├── IllegalTransition            a job was asked to move to a state it cannot reach
     ├── ClusterUnavailable           the Kubernetes API does not answer
@@ -25,6 +28,8 @@ An ``InvalidInput`` always names the field, the value and what is allowed, in th
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class PrioritySparkError(Exception):
@@ -58,6 +63,26 @@ class InvalidManifest(InvalidInput):
 
 class InvalidRequest(InvalidInput):
     """A deferral whose payload does not fit the schema."""
+
+
+class InvalidFile(PrioritySparkError):
+    """A file with lines that can never be right.
+
+    :param name: of the file.
+    :param faults: what is wrong, each with its line.
+    """
+
+    def __init__(self, name: str, faults: Sequence[tuple[int, str]]) -> None:
+        self.name, self.faults = name, tuple(sorted(faults))
+        super().__init__("\n".join(f"{name}:{line}: {fault}" for line, fault in self.faults))
+
+
+class NotFound(PrioritySparkError):
+    """Nothing has this name or id; the message says where those that exist are shown."""
+
+
+class Conflict(PrioritySparkError):
+    """The request is right in itself but not as things stand; the message says what stands in its way."""
 
 
 class ImpossibleDemand(PrioritySparkError):
