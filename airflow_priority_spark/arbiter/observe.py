@@ -20,6 +20,7 @@ from airflow_priority_spark.scheduling.model import (
     ClusterView,
     Demand,
     Grant,
+    HeadRules,
     Ineligible,
     QueuedJob,
     Rules,
@@ -111,7 +112,7 @@ class Observer:
             ),
             rules=Rules(
                 batch_size=settings.batch_size,
-                head_protection_seconds=settings.head_protection_seconds,
+                head_rules=HeadRules(protection_seconds=settings.head_protection_seconds),
                 fail_impossible=settings.fail_impossible,
             ),
         )

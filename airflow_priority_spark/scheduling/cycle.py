@@ -168,7 +168,7 @@ class _ClusterCycle:
     def _admit_next(self, line: QueueLine) -> bool:
         """Admit one job of a queue, parking the heads that are blocked; ``False``: none can start."""
         while True:
-            protector = line.protector(self._now, self._rules.head_protection_seconds)
+            protector = line.protector(self._now, self._rules.head_rules.protection_seconds)
             pool = line.next_pool(protector)
             if pool is None or pool.head is None:
                 return False
@@ -184,6 +184,6 @@ class _ClusterCycle:
     def _park(self, line: QueueLine, pool: PoolLine, head: QueuedJob, verdict: Blocked) -> None:
         pool.park(verdict, self._now, hopeless=head.job_id in self._hopeless)
         self._outcome.blocked[head.job_id] = verdict
-        protector = line.protector(self._now, self._rules.head_protection_seconds)
+        protector = line.protector(self._now, self._rules.head_rules.protection_seconds)
         if protector is pool and not self._room.is_protected(line.view.key):
             self._room.protect(head)

@@ -8,6 +8,7 @@ from airflow_priority_spark.scheduling.model import (
     ClusterView,
     Demand,
     Grant,
+    HeadRules,
     NodeView,
     PodSet,
     PodView,
@@ -73,6 +74,11 @@ def cluster(**fields) -> ClusterView:
 
 def pools(*weights: tuple[str, int]) -> tuple[PoolView, ...]:
     return tuple(PoolView(name, weight) for name, weight in weights or (("high", 90), ("normal", 10)))
+
+
+def protecting(after: float) -> HeadRules:
+    """Return head rules with another protection time."""
+    return HeadRules(protection_seconds=after)
 
 
 def queue(key=TEAM_A, **fields) -> QueueView:

@@ -29,6 +29,7 @@ from airflow_priority_spark.scheduling.model import (
     Toleration,
 )
 from airflow_priority_spark.scheduling.resources import Resources
+from tests.property.scheduling.builders import protecting
 
 GIB = 2**30
 NAMESPACES = ("team-a", "team-b")
@@ -209,7 +210,9 @@ def snapshots(draw, fresh=ALWAYS, with_unchecked=False) -> Snapshot:
         for n in range(draw(st.sampled_from((5, 8, 3, 0))))
     )
     rules = Rules(
-        draw(st.sampled_from((20, 20, 3, 1, 0))), draw(st.sampled_from((0.0, 300.0))), draw(st.booleans())
+        draw(st.sampled_from((20, 20, 3, 1, 0))),
+        protecting(draw(st.sampled_from((0.0, 300.0)))),
+        draw(st.booleans()),
     )
     return Snapshot((cluster,), tuple(views), jobs, tuple(grants), rules)
 
@@ -231,5 +234,7 @@ def odd_snapshots(draw) -> Snapshot:
     jobs = (*picture.jobs, *picture.jobs[:2], stray, empty, odd)
     grants = (*picture.grants, *picture.grants, Grant("gone", lost, Demand(())))
     clusters = () if draw(st.integers(0, 9)) == 0 else picture.clusters
-    rules = Rules(draw(st.integers(-1, 50)), draw(st.sampled_from((-1.0, 0.0, 1e9))), draw(st.booleans()))
+    rules = Rules(
+        draw(st.integers(-1, 50)), protecting(draw(st.sampled_from((-1.0, 0.0, 1e9)))), draw(st.booleans())
+    )
     return Snapshot(clusters, views, jobs, grants, rules)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from airflow_priority_spark.scheduling.model import Demand, PodSet, Rules
 from airflow_priority_spark.scheduling.resources import Resources
-from tests.property.scheduling.builders import TEAM_A, TEAM_B, job, pools, queue
+from tests.property.scheduling.builders import TEAM_A, TEAM_B, job, pools, protecting, queue
 from tests.property.scheduling.world import World
 
 slow = settings(max_examples=60, deadline=None)
@@ -27,7 +27,9 @@ def test_neither_quota_nor_node_is_ever_over_committed(seed, with_nodes):
     rng = random.Random(seed)
     nodes = {f"n{n}": 8000 for n in range(4)} if with_nodes else None
     quotas = {"team-a": {"cpu": 20_000}, "team-b": {"cpu": 16_000}}
-    world = World((queue(TEAM_A), queue(TEAM_B)), quotas, nodes, Rules(rng.choice((1, 3, 20)), 60.0))
+    world = World(
+        (queue(TEAM_A), queue(TEAM_B)), quotas, nodes, Rules(rng.choice((1, 3, 20)), protecting(60.0))
+    )
     for cycle in range(60):
         world.now = cycle * 10.0
         for index in range(rng.randint(0, 3)):
@@ -48,7 +50,7 @@ def test_neither_quota_nor_node_is_ever_over_committed(seed, with_nodes):
 @given(st.integers(0, 2**32))
 def test_nothing_is_lost_and_everything_possible_starts_once_the_stream_ends(seed):
     rng = random.Random(seed)
-    world = World((queue(TEAM_A),), {"team-a": {"cpu": 16_000}}, None, Rules(20, 60.0))
+    world = World((queue(TEAM_A),), {"team-a": {"cpu": 16_000}}, None, Rules(20, protecting(60.0)))
     for cycle in range(200):
         world.now = cycle * 10.0
         if cycle < 40:
@@ -75,7 +77,10 @@ def test_a_blocked_head_starts_within_protection_and_the_longest_job(seed, prote
     nodes = {f"n{n}": 4000 for n in range(4)} if with_nodes else None
     quotas = {"team-a": {"cpu": 100_000 if with_nodes else 16_000}}
     world = World(
-        (queue(TEAM_A, pools=pools(("high", 90), ("normal", 10))),), quotas, nodes, Rules(20, protection)
+        (queue(TEAM_A, pools=pools(("high", 90), ("normal", 10))),),
+        quotas,
+        nodes,
+        Rules(20, protecting(protection)),
     )
     other = "normal" if pool == "high" else "high"
     number = 0

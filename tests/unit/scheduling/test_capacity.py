@@ -26,6 +26,7 @@ from tests.property.scheduling.builders import (
     job,
     keys,
     pod,
+    protecting,
     queue,
     quota,
     snapshot,
@@ -337,7 +338,7 @@ def test_an_impossible_job_does_not_hold_up_those_behind_it():
 
 def test_where_the_site_lets_impossible_jobs_wait_they_are_blocked_and_never_protect():
     view = cluster(quotas=[quota(keys(cpu="4"))])
-    rules = Rules(fail_impossible=False, head_protection_seconds=0)
+    rules = Rules(fail_impossible=False, head_rules=protecting(0))
     waiting = [job("big", demand(9), "normal", at=1), job("small", pool="high", at=2)]
     decisions = decide(snapshot(view, waiting, rules=rules), 1000.0)
     assert not decisions.impossible
