@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from typing import Final
 
 from pydantic import ValidationError
@@ -64,9 +64,11 @@ def _readable(path: Path) -> str:
 
 def _twice(document: MarkedDocument, declaration: Declaration) -> Iterator[tuple[int, str]]:
     """Find queues and clusters that are declared a second time."""
-    queues = [(queue.cluster, queue.namespace) for queue in declaration.queues or ()]
-    clusters = [cluster.name for cluster in declaration.clusters or ()]
-    for part, names in (("queues", queues), ("clusters", clusters)):
+    named: dict[str, list[Hashable]] = {
+        "queues": [(queue.cluster, queue.namespace) for queue in declaration.queues or ()],
+        "clusters": [cluster.name for cluster in declaration.clusters or ()],
+    }
+    for part, names in named.items():
         for number, name in enumerate(names):
             if name in names[:number]:
                 first = document.line((part, names.index(name)))

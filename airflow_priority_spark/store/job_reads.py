@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -19,6 +19,7 @@ from airflow_priority_spark.spark.identity import TaskKey
 from airflow_priority_spark.spark.request import demand_from_json
 from airflow_priority_spark.store.cursors import Place, decode, encode, further_than
 from airflow_priority_spark.store.models import Cluster, Event, Grant, Job, Queue
+from airflow_priority_spark.store.selection import JobFilter
 
 MAX_PAGE: Final = 1000
 
@@ -102,24 +103,6 @@ class JobDetail:
     demand: Demand
     grant: GrantSummary | None
     events: tuple[EventRow, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class JobFilter:
-    """Which jobs to list; ``None`` means any."""
-
-    states: Collection[JobState] | None = None
-    namespace: str | None = None
-    pool: str | None = None
-    dag_id: str | None = None
-
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """Return what the rows must fulfil."""
-        equal = ((Queue.namespace, self.namespace), (Job.pool, self.pool), (Job.dag_id, self.dag_id))
-        found: list[ColumnElement[bool]] = [column == value for column, value in equal if value is not None]
-        if self.states is not None:
-            found.append(Job.state.in_([str(state) for state in self.states]))
-        return found
 
 
 def list_jobs(

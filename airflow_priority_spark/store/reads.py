@@ -12,13 +12,13 @@ from airflow_priority_spark.store.job_reads import (
     EventRow,
     GrantSummary,
     JobDetail,
-    JobFilter,
     JobPage,
     JobSummary,
     get_job,
     list_jobs,
 )
 from airflow_priority_spark.store.queue_reads import HeadSummary, PoolSummary, QueueSummary, list_queues
+from airflow_priority_spark.store.selection import JobFilter
 from airflow_priority_spark.store.status_reads import (
     ArbiterStatus,
     ClusterPicture,
