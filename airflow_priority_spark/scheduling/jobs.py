@@ -34,6 +34,20 @@ class JobState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class HeldReason(StrEnum):
+    """Why a job is held, and so who or what releases it.
+
+    ``PERSON``: a person held it and releases it. ``PAUSED``: its DAG is paused; released with it.
+    ``DRAINING``: it came while its queue drained; released when the queue resumes.
+    ``TIMEOUT``: it was head for too long; a person requeues or cancels it.
+    """
+
+    PERSON = "person"
+    PAUSED = "paused"
+    DRAINING = "draining"
+    TIMEOUT = "timeout"
+
+
 #: In the queue: it holds no capacity.
 WAITING: Final = frozenset({JobState.HELD, JobState.QUEUED})
 #: It has a grant.

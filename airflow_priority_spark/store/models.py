@@ -27,6 +27,8 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    false,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -64,6 +66,8 @@ class Cluster(Base):
     """A physical Kubernetes cluster; ``cluster_id`` is the UID of its ``kube-system`` namespace.
 
     ``name`` is what people call it: the connection id that first led to it.
+    ``mode``, ``nodes``: as the options of the same names, null for the site's.
+    ``node_maxima``: resource → quantity text that elastic nodes may grow to, null for no maximum.
     """
 
     __tablename__ = f"{PREFIX}cluster"
@@ -71,6 +75,12 @@ class Cluster(Base):
     cluster_id: Mapped[str] = mapped_column(String(63), primary_key=True)
     name: Mapped[str] = mapped_column(String(250), nullable=False, unique=True)
     created_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime, nullable=False)
+    # Here and in every table below: what later migrations brought comes last, in their order, so that
+    # both ways to the tables make the same ones.
+    mode: Mapped[str | None] = mapped_column(String(30), nullable=True)
+    nodes: Mapped[str | None] = mapped_column(String(20), nullable=True)
+    job_limit: Mapped[int | None] = mapped_column(Integer, nullable=True)
+    node_maxima: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), nullable=True)
 
 
 class ClusterAlias(Base):
@@ -85,7 +95,11 @@ class ClusterAlias(Base):
 
 
 class Queue(Base):
-    """The jobs bound for one namespace of one cluster. ``capacity``: resource → quantity text, or null."""
+    """The jobs bound for one namespace of one cluster. ``capacity``: resource → quantity text, or null.
+
+    ``job_limit``: most jobs admitted at once, null for any number. ``head_*``: rules for blocked heads,
+    null for the site's.
+    """
 
     __tablename__ = f"{PREFIX}queue"
     __table_args__ = (UniqueConstraint("cluster_id", "namespace"),)
@@ -99,10 +113,25 @@ class Queue(Base):
     draining: Mapped[bool] = mapped_column(Boolean, nullable=False, default=False)
     capacity: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), nullable=True)
     created_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime, nullable=False)
+    job_limit: Mapped[int | None] = mapped_column(Integer, nullable=True)
+    head_timeout_seconds: Mapped[int | None] = mapped_column(Integer, nullable=True)
+    head_retry_count: Mapped[int | None] = mapped_column(Integer, nullable=True)
+    head_retry_position: Mapped[str | None] = mapped_column(String(20), nullable=True)
+    head_timeout_action: Mapped[str | None] = mapped_column(String(20), nullable=True)
+    head_protection_seconds: Mapped[int | None] = mapped_column(Integer, nullable=True)
+    updated_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
+    updated_by: Mapped[str | None] = mapped_column(String(250), nullable=True)
 
 
 class Pool(Base):
-    """A priority pool of a queue, with what the weighted round robin and the head's clock remember."""
+    """A priority pool of a queue, with what the weighted round robin and the head's clocks remember.
+
+    ``head_*`` rules: null for the queue's. ``allowed``: who may use it, lists of patterns under ``teams``,
+    ``bundles``, ``dag_ids`` and ``tags``; null for anyone.
+    ``head_blocked_since``: since when the head is blocked by capacity. ``head_timeout_since``: start of its
+    timeout clock, moved on by every pause of that clock; ``head_clock_paused_at``: since when it stands still;
+    ``head_warned``: the last warning given, in per cent of the timeout (0, 50 or 80).
+    """
 
     __tablename__ = f"{PREFIX}pool"
     __table_args__ = (UniqueConstraint("queue_id", "name"),)
@@ -114,6 +143,16 @@ class Pool(Base):
     credit: Mapped[int] = mapped_column(BigInteger, nullable=False, default=0)
     head_job_id: Mapped[str | None] = mapped_column(String(36), nullable=True)
     head_blocked_since: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
+    job_limit: Mapped[int | None] = mapped_column(Integer, nullable=True)
+    head_timeout_seconds: Mapped[int | None] = mapped_column(Integer, nullable=True)
+    head_retry_count: Mapped[int | None] = mapped_column(Integer, nullable=True)
+    head_retry_position: Mapped[str | None] = mapped_column(String(20), nullable=True)
+    head_timeout_action: Mapped[str | None] = mapped_column(String(20), nullable=True)
+    head_protection_seconds: Mapped[int | None] = mapped_column(Integer, nullable=True)
+    allowed: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), nullable=True)
+    head_timeout_since: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
+    head_clock_paused_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
+    head_warned: Mapped[int] = mapped_column(Integer, nullable=False, default=0, server_default="0")
 
 
 class Job(Base):
@@ -125,11 +164,28 @@ class Job(Base):
     ``parked``: its task instance waits without a trigger, only we can resume it.
     ``verdict``: the last blocked verdict as JSON; ``ineligible``: why it is not looked at.
     ``adopt``: it waits again because Airflow lost its attempt; an application it has is taken up again.
+    ``service``: what its DAG or job template calls the service it belongs to, for limits; ``bundle``: of its DAG.
+    ``head_retries``: how often the head's timeout was forgiven. ``exceeds_demand``: its pods use more than declared.
+    ``held_reason``: one of ``scheduling.jobs.HeldReason`` while it is held, else empty; ``reason`` has the sentence.
     """
 
     __tablename__ = f"{PREFIX}job"
     __table_args__ = (
         UniqueConstraint("ti_id"),
+        # What a cycle reads: the first eligible rows of each pool, found without touching the others.
+        Index(
+            f"{PREFIX}job_front",
+            "queue_id",
+            "pool",
+            "position_at",
+            "position_id",
+            "id",
+            postgresql_include=["ineligible", "user", "service", "dag_id"],
+            postgresql_where=text("state = 'queued'"),
+            sqlite_where=text("state = 'queued'"),
+        ),
+        Index(f"{PREFIX}job_dag", "state", "dag_id"),
+        Index(f"{PREFIX}job_deadline", "queue_deadline"),
         Index(f"{PREFIX}job_waiting", "state", "queue_id", "pool", "position_at", "position_id"),
         Index(f"{PREFIX}job_task_key", "dag_id", "run_id", "task_id", "map_index"),
         Index(f"{PREFIX}job_ended", "ended_at"),
@@ -150,7 +206,6 @@ class Job(Base):
     position_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime, nullable=False)
     position_id: Mapped[int] = mapped_column(BigInteger, nullable=False)
     deferred_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime, nullable=False)
-    queue_deadline: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
     flow: Mapped[str] = mapped_column(String(20), nullable=False)
     parked: Mapped[bool] = mapped_column(Boolean, nullable=False, default=False)
     demand: Mapped[dict[str, Any]] = mapped_column(JSON, nullable=False)
@@ -178,6 +233,15 @@ class Job(Base):
     started_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
     ended_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
     reason: Mapped[str] = mapped_column(Text, nullable=False, default="")
+    queue_deadline: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
+    service: Mapped[str | None] = mapped_column(String(250), nullable=True)
+    bundle: Mapped[str | None] = mapped_column(String(250), nullable=True)
+    tags: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True), nullable=True)
+    head_retries: Mapped[int] = mapped_column(Integer, nullable=False, default=0, server_default="0")
+    exceeds_demand: Mapped[bool] = mapped_column(
+        Boolean, nullable=False, default=False, server_default=false()
+    )
+    held_reason: Mapped[str] = mapped_column(String(30), nullable=False, default="", server_default=text("''"))
 
 
 class Event(Base):
@@ -187,7 +251,7 @@ class Event(Base):
 
     id: Mapped[int] = mapped_column(_RowId, primary_key=True)
     job_id: Mapped[str] = mapped_column(ForeignKey(f"{PREFIX}job.id"), nullable=False, index=True)
-    at: Mapped[datetime.datetime] = mapped_column(UtcDateTime, nullable=False)
+    at: Mapped[datetime.datetime] = mapped_column(UtcDateTime, nullable=False, index=True)
     from_state: Mapped[str | None] = mapped_column(String(20), nullable=True)
     to_state: Mapped[str] = mapped_column(String(20), nullable=False)
     reason: Mapped[str] = mapped_column(Text, nullable=False)
@@ -243,3 +307,66 @@ class ArbiterState(Base):
     lease_until: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
     last_cycle_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
     summary: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), nullable=True)
+
+
+class PoolRule(Base):
+    """A rule of the site that assigns a priority pool; the first whose every given list matches decides.
+
+    Each list holds shell patterns of which one must match, null matches everything; ``namespace`` null:
+    every queue.
+    """
+
+    __tablename__ = f"{PREFIX}rule"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    position: Mapped[int] = mapped_column(Integer, nullable=False)
+    dag_ids: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True), nullable=True)
+    tags: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True), nullable=True)
+    teams: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True), nullable=True)
+    bundles: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True), nullable=True)
+    namespace: Mapped[str | None] = mapped_column(String(63), nullable=True)
+    pool: Mapped[str] = mapped_column(String(63), nullable=False)
+
+
+class FlowOverride(Base):
+    """A deployment flow that an operator set for many jobs; the most specific decides.
+
+    ``scope``: ``dag_id``, ``team``, ``namespace`` or ``site``, in this order; ``value`` is empty for the site.
+    """
+
+    __tablename__ = f"{PREFIX}flow_override"
+    __table_args__ = (UniqueConstraint("scope", "value"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    scope: Mapped[str] = mapped_column(String(20), nullable=False)
+    value: Mapped[str] = mapped_column(String(250), nullable=False, default="")
+    flow: Mapped[str] = mapped_column(String(20), nullable=False)
+    updated_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime, nullable=False)
+    updated_by: Mapped[str] = mapped_column(String(250), nullable=False)
+
+
+class Setting(Base):
+    """A site's rule that was set while running; without a row the ``[priority_spark]`` option holds."""
+
+    __tablename__ = f"{PREFIX}setting"
+
+    key: Mapped[str] = mapped_column(String(100), primary_key=True)
+    value: Mapped[Any] = mapped_column(JSON, nullable=False)
+    updated_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime, nullable=False)
+    updated_by: Mapped[str] = mapped_column(String(250), nullable=False)
+
+
+class Audit(Base):
+    """What a person did, to what, and why. ``target_type``: job, queue, pool, cluster, flow, rules or site."""
+
+    __tablename__ = f"{PREFIX}audit"
+    __table_args__ = (Index(f"{PREFIX}audit_target", "target_type", "target"),)
+
+    id: Mapped[int] = mapped_column(_RowId, primary_key=True)
+    at: Mapped[datetime.datetime] = mapped_column(UtcDateTime, nullable=False, index=True)
+    actor: Mapped[str] = mapped_column(String(250), nullable=False)
+    action: Mapped[str] = mapped_column(String(50), nullable=False)
+    target_type: Mapped[str] = mapped_column(String(20), nullable=False)
+    target: Mapped[str] = mapped_column(String(500), nullable=False)
+    reason: Mapped[str] = mapped_column(Text, nullable=False)
+    details: Mapped[dict[str, Any]] = mapped_column(JSON, nullable=False)
