@@ -128,8 +128,9 @@ class Pool(Base):
 
     ``head_*`` rules: null for the queue's. ``allowed``: who may use it, lists of patterns under ``teams``,
     ``bundles``, ``dag_ids`` and ``tags``; null for anyone.
-    ``head_blocked_since``: since when the head is blocked by capacity. ``head_timeout_since``: start of its
-    timeout clock, moved on by every pause of that clock; ``head_clock_paused_at``: since when it stands still;
+    ``head_blocked_since``: since when the head is blocked by capacity.
+    ``head_timeout_since``: start of its timeout clock, moved on by every pause of that clock;
+    ``head_clock_paused_at``: since when that stands still.
     ``head_warned``: the last warning given, in per cent of the timeout (0, 50 or 80).
     """
 
@@ -164,9 +165,11 @@ class Job(Base):
     ``parked``: its task instance waits without a trigger, only we can resume it.
     ``verdict``: the last blocked verdict as JSON; ``ineligible``: why it is not looked at.
     ``adopt``: it waits again because Airflow lost its attempt; an application it has is taken up again.
-    ``service``: what its DAG or job template calls the service it belongs to, for limits; ``bundle``: of its DAG.
-    ``head_retries``: how often the head's timeout was forgiven. ``exceeds_demand``: its pods use more than declared.
-    ``held_reason``: one of ``scheduling.jobs.HeldReason`` while it is held, else empty; ``reason`` has the sentence.
+    ``service``: the service it belongs to, for limits, as its DAG names it; ``bundle``: of its DAG.
+    ``head_retries``: how often it was let wait on after the head's timeout.
+    ``exceeds_demand``: its pods use more than it declared.
+    ``held_reason``: one of ``scheduling.jobs.HeldReason`` while it is held, else empty; the sentence is
+    in ``reason``.
     """
 
     __tablename__ = f"{PREFIX}job"
@@ -241,7 +244,9 @@ class Job(Base):
     exceeds_demand: Mapped[bool] = mapped_column(
         Boolean, nullable=False, default=False, server_default=false()
     )
-    held_reason: Mapped[str] = mapped_column(String(30), nullable=False, default="", server_default=text("''"))
+    held_reason: Mapped[str] = mapped_column(
+        String(30), nullable=False, default="", server_default=text("''")
+    )
 
 
 class Event(Base):
@@ -331,7 +336,7 @@ class PoolRule(Base):
 class FlowOverride(Base):
     """A deployment flow that an operator set for many jobs; the most specific decides.
 
-    ``scope``: ``dag_id``, ``team``, ``namespace`` or ``site``, in this order; ``value`` is empty for the site.
+    ``scope``: ``dag_id``, ``team``, ``namespace`` or ``site``, in this order; ``value``: empty for the site.
     """
 
     __tablename__ = f"{PREFIX}flow_override"
@@ -357,7 +362,10 @@ class Setting(Base):
 
 
 class Audit(Base):
-    """What a person did, to what, and why. ``target_type``: job, queue, pool, cluster, flow, rules or site."""
+    """What a person did, to what, and why.
+
+    ``target_type``: ``job``, ``queue``, ``pool``, ``cluster``, ``flow``, ``rules`` or ``site``.
+    """
 
     __tablename__ = f"{PREFIX}audit"
     __table_args__ = (Index(f"{PREFIX}audit_target", "target_type", "target"),)
