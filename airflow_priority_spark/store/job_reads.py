@@ -19,7 +19,7 @@ from airflow_priority_spark.spark.identity import TaskKey
 from airflow_priority_spark.spark.request import demand_from_json
 from airflow_priority_spark.store.cursors import Place, decode, encode, further_than
 from airflow_priority_spark.store.models import Cluster, Event, Grant, Job, Queue
-from airflow_priority_spark.store.selection import JobFilter
+from airflow_priority_spark.store.selection import ANY_JOB, JobFilter
 
 MAX_PAGE: Final = 1000
 
@@ -108,7 +108,7 @@ class JobDetail:
 def list_jobs(
     session: Session,
     now: datetime.datetime,
-    wanted: JobFilter = JobFilter(),
+    wanted: JobFilter = ANY_JOB,
     *,
     limit: int = 100,
     after: str | None = None,

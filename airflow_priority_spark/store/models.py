@@ -170,6 +170,7 @@ class Job(Base):
     ``exceeds_demand``: its pods use more than it declared.
     ``held_reason``: one of ``scheduling.jobs.HeldReason`` while it is held, else empty; the sentence is
     in ``reason``.
+    ``observed``: of the flow ``observe``, the verdict that would have made it wait; null: it had room.
     """
 
     __tablename__ = f"{PREFIX}job"
@@ -247,6 +248,7 @@ class Job(Base):
     held_reason: Mapped[str] = mapped_column(
         String(30), nullable=False, default="", server_default=text("''")
     )
+    observed: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), nullable=True)
 
 
 class Event(Base):

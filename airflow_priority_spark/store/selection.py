@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
@@ -53,6 +54,9 @@ class JobFilter:
         if self.ids is not None:
             found.append(Job.id.in_(list(self.ids)))
         return found
+
+
+ANY_JOB: Final = JobFilter()
 
 
 def selected_jobs(

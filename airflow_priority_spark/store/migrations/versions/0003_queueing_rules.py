@@ -62,6 +62,7 @@ def _columns():
             sa.Column("head_retries", sa.Integer, nullable=False, server_default="0"),
             sa.Column("exceeds_demand", sa.Boolean, nullable=False, server_default=sa.false()),
             sa.Column("held_reason", sa.String(30), nullable=False, server_default=sa.text("''")),
+            sa.Column("observed", sa.JSON, nullable=True),
         ],
     }
 
