@@ -1,101 +1,141 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lines of a queue: who is head, since when it is blocked, and who protects.
+"""The lines of a queue: who is head, whose turn it is, and who protects.
 
 A head that does not fit parks its pool, and the other pools of the queue go on; otherwise one big
 job would idle the cluster. But small jobs that keep going past it would then starve it for ever.
-So a clock runs while a head is blocked by capacity, and past ``head_protection_seconds`` the head
+So a clock runs while a head is blocked by capacity, and past ``protection_seconds`` the head
 protects what it needs against the rest of its queue. Only one head per queue protects: two that
 each keep half of the room would both wait for ever.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from airflow_priority_spark.scheduling.model import Blocked, PoolState, PoolView, QueuedJob, QueueView
-from airflow_priority_spark.scheduling.order import blocked_key, fifo_key, pool_key
+from airflow_priority_spark.scheduling.clock import HeadClock
+from airflow_priority_spark.scheduling.model import HeadRules, PoolState, PoolView, QueuedJob, QueueView
+from airflow_priority_spark.scheduling.order import blocked_key
 from airflow_priority_spark.scheduling.shares import charged, next_pool
 
 
 class PoolLine:
     """A priority pool's waiting line.
 
-    :param jobs: its eligible jobs, in any order.
+    :param jobs: its jobs in order, read only as far as needed.
+    :param eligible: tells whether a job may be looked at; the others are passed over.
+    :param rules: of its heads.
     """
 
-    def __init__(self, view: PoolView, jobs: Iterable[QueuedJob]) -> None:
-        self.view = view
-        self._jobs = sorted(jobs, key=fifo_key)
-        self._next = 0
-        self.parked: Blocked | None = None
+    __slots__ = (
+        "_eligible",
+        "_jobs",
+        "clock",
+        "credit",
+        "head",
+        "hopeless",
+        "parked",
+        "rules",
+        "stopped",
+        "view",
+        "weight",
+    )
+
+    def __init__(
+        self,
+        view: PoolView,
+        jobs: Iterable[QueuedJob],
+        eligible: Callable[[QueuedJob], bool],
+        rules: HeadRules,
+    ) -> None:
+        self.view, self.rules = view, rules
+        self.weight = max(0, view.weight)
+        self._jobs, self._eligible = iter(jobs), eligible
+        #: The first eligible job that has been neither admitted nor put aside.
+        self.head: QueuedJob | None = None
+        self.clock = HeadClock()
+        #: The pool is set aside for the rest of this decision.
+        self.parked = False
+        #: It is a limit or a pause that has set it aside, not capacity: its head protects nothing.
+        self.stopped = False
         #: The head could not start in an empty queue either (and the site lets such jobs wait).
         self.hopeless = False
+        self.pop()
         # A pool that nobody waits in must not save up turns for later.
-        self.credit = view.credit if self._jobs else 0
-        self.blocked_since = self._known_since()
-
-    @property
-    def head(self) -> QueuedJob | None:
-        """The first eligible job that has not been admitted."""
-        return self._jobs[self._next] if self._next < len(self._jobs) else None
-
-    def _known_since(self) -> float | None:
-        head = self.head
-        return self.view.head_blocked_since if head and head.job_id == self.view.head_id else None
+        self.credit = view.credit if self.head is not None else 0
 
     def pop(self) -> None:
-        """Let the next job become head."""
-        self._next += 1
-        self.parked, self.hopeless = None, False
-        self.blocked_since = self._known_since()
+        """Let the next eligible job become head."""
+        self.parked = self.stopped = self.hopeless = False
+        for job in self._jobs:
+            if self._eligible(job):
+                self.head = job
+                self.clock = HeadClock.of(self.view, job.job_id)
+                return
+        self.head = None
 
-    def park(self, verdict: Blocked, now: float, *, hopeless: bool = False) -> None:
-        """Set the pool aside; the head's clock runs from now, or goes on."""
-        self.parked, self.hopeless = verdict, hopeless
-        if self.blocked_since is None:
-            self.blocked_since = now
+    def pass_over(self) -> None:
+        """Go on to the next job if the head is not eligible any more."""
+        if self.head is not None and not self._eligible(self.head):
+            self.pop()
+
+    def park(self, now: float, *, runs: bool, hopeless: bool = False) -> None:
+        """Set the pool aside because capacity blocks its head.
+
+        :param runs: the head's timeout clock runs for this kind of block.
+        :param hopeless: an empty queue could not take the head either.
+        """
+        self.parked, self.hopeless = True, hopeless
+        self.clock.block(now, runs=runs)
+
+    def stop(self, now: float) -> None:
+        """Set the pool aside because of a limit or a pause; the timeout's clock stands still."""
+        self.parked = self.stopped = True
+        self.clock.pause(now)
 
     def state(self) -> PoolState:
         """Return what the pool must remember."""
-        head = self.head
-        return PoolState(self.credit, head.job_id if head else None, self.blocked_since)
+        if self.head is None:
+            return PoolState(self.credit, None, None)
+        return self.clock.state(self.credit, self.head.job_id)
 
 
 class QueueLine:
-    """The lines of one queue, and whose turn it is.
+    """The lines of one queue's pools, and whose turn it is.
 
-    :param jobs: the queue's eligible jobs by pool name.
+    :param pools: lines in the order of ``order.pool_key``; those without a head may be left out.
     """
 
-    def __init__(self, view: QueueView, jobs: dict[str, list[QueuedJob]]) -> None:
-        self.view = view
-        self.pools = [PoolLine(pool, jobs.get(pool.name, ())) for pool in sorted(view.pools, key=pool_key)]
+    __slots__ = ("_bound", "_strict", "pools", "view")
 
-    def protector(self, now: float, protection_seconds: float) -> PoolLine | None:
-        """Return the pool whose head has been blocked longest, if that is at least the protection time.
+    def __init__(self, view: QueueView, pools: list[PoolLine]) -> None:
+        self.view, self.pools = view, pools
+        self._strict = view.policy == "strict"
+        self._bound = sum(max(0, pool.weight) for pool in view.pools)
+
+    def protector(self, now: float) -> PoolLine | None:
+        """Return the pool whose head has been blocked longest, if that is at least its protection time.
 
         It may still be unparked: then it has not been looked at in this cycle and goes first.
         """
-        candidates = [
-            (blocked_key(pool.blocked_since, pool.head.job_id), index)
-            for index, pool in enumerate(self.pools)
-            if pool.head is not None
-            and pool.blocked_since is not None
-            and not pool.hopeless
-            and now - pool.blocked_since >= protection_seconds
-        ]
-        return self.pools[min(candidates)[1]] if candidates else None
+        best, best_key = None, (0.0, "")
+        for pool in self.pools:
+            since = pool.clock.blocked_since
+            if since is None or pool.head is None or pool.stopped or pool.hopeless:
+                continue
+            if now - since >= pool.rules.protection_seconds:
+                key = blocked_key(since, pool.head.job_id)
+                if best is None or key < best_key:
+                    best, best_key = pool, key
+        return best
 
     def next_pool(self, protector: PoolLine | None) -> PoolLine | None:
-        """Return the pool whose head is looked at next, ``None`` when all are parked or empty."""
-        if protector is not None and protector.parked is None:
+        """Return the pool whose head is looked at next, ``None`` when all are set aside or empty."""
+        if protector is not None and not protector.parked:
             return protector
         active = self._active()
-        if not active:
-            return None
-        if self.view.policy == "strict":
-            return active[0]
-        return active[next_pool([_weight(pool) for pool in active], [pool.credit for pool in active])]
+        if len(active) < 2 or self._strict:
+            return active[0] if active else None
+        return active[next_pool([pool.weight for pool in active], [pool.credit for pool in active])]
 
     def charge(self, admitted: PoolLine) -> None:
         """Charge an admission from a pool; call it before the pool's next job becomes head.
@@ -103,28 +143,17 @@ class QueueLine:
         A re-admission is not charged: its turn was paid the first time. Neither is policy ``strict``,
         which has no turns.
         """
-        if self.view.policy == "strict" or admitted.head is None or admitted.head.readmission:
+        if self._strict or admitted.head is None or admitted.head.readmission:
             return
         active = self._active()
         credits = charged(
-            [_weight(pool) for pool in active],
+            [pool.weight for pool in active],
             [pool.credit for pool in active],
             active.index(admitted),
-            bound=sum(map(_weight, self.pools)),
+            bound=self._bound,
         )
         for pool, credit in zip(active, credits, strict=True):
             pool.credit = credit
 
     def _active(self) -> list[PoolLine]:
-        return [pool for pool in self.pools if pool.head is not None and pool.parked is None]
-
-
-def _weight(pool: PoolLine) -> int:
-    return max(0, pool.view.weight)
-
-
-def kept_state(pool: PoolView, jobs: Iterable[QueuedJob]) -> PoolState:
-    """Return the state of a pool that is not looked at (paused, stale): no clock starts, none is lost."""
-    head = min(jobs, key=fifo_key, default=None)
-    same = head is not None and head.job_id == pool.head_id
-    return PoolState(pool.credit, head.job_id if head else None, pool.head_blocked_since if same else None)
+        return [pool for pool in self.pools if pool.head is not None and not pool.parked]

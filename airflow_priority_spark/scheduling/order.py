@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from airflow_priority_spark.scheduling.model import PoolView, QueuedJob
+from airflow_priority_spark.scheduling.model import PoolView, QueuedJob, QueueKey, QueueView
 
 #: A job's verdict names the first of these that does not suffice; extended resources come next,
 #: then all other quota keys, then placement.
@@ -29,6 +29,11 @@ _EXTENDED, _OTHER = len(_PRECEDENCE), len(_PRECEDENCE) + 1
 def fifo_key(job: QueuedJob) -> tuple[float, int, str]:
     """Return a job's place inside its pool."""
     return (*job.position, job.job_id)
+
+
+def queue_key(queue: QueueView) -> QueueKey:
+    """Return a queue's place in its cluster when shares are equal: by name."""
+    return queue.key
 
 
 def pool_key(pool: PoolView) -> tuple[int, str]:

@@ -14,7 +14,6 @@ Ghodsi et al., "Dominant Resource Fairness", NSDI 2011, section 4.1 (weighted: s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 
 
 def next_pool(weights: Sequence[int], credits: Sequence[int]) -> int:
@@ -23,7 +22,8 @@ def next_pool(weights: Sequence[int], credits: Sequence[int]) -> int:
     :param weights: of the pools that have an eligible, unblocked head; at least one.
     :param credits: of the same pools.
     """
-    return max(range(len(weights)), key=lambda index: (credits[index] + weights[index], -index))
+    raised = [credit + weight for credit, weight in zip(credits, weights, strict=True)]
+    return raised.index(max(raised))
 
 
 def charged(weights: Sequence[int], credits: Sequence[int], admitted: int, bound: int) -> list[int]:
@@ -34,19 +34,23 @@ def charged(weights: Sequence[int], credits: Sequence[int], admitted: int, bound
     """
     raised = [credit + weight for credit, weight in zip(credits, weights, strict=True)]
     raised[admitted] -= sum(weights)
+    if -bound <= min(raised) and max(raised) <= bound:
+        return raised
     return [max(-bound, min(bound, credit)) for credit in raised]
 
 
-def dominant_share(held: Mapping[str, int], totals: Mapping[str, int]) -> Fraction:
-    """Return the greatest part of any resource of the cluster that a queue holds.
+def weighted_share(held: Mapping[str, int], totals: Mapping[str, int], weight: int) -> float:
+    """Return a queue's dominant share divided by its weight (at least 1).
+
+    One division of integers per resource, which Python rounds correctly: equal shares are equal floats,
+    however they come about.
 
     :param held: requests of the queue's jobs, in base units.
     :param totals: what the cluster has; resources it has nothing of do not count.
     """
-    parts = (Fraction(amount, totals[name]) for name, amount in held.items() if totals.get(name, 0) > 0)
-    return max(parts, default=Fraction(0))
-
-
-def weighted_share(held: Mapping[str, int], totals: Mapping[str, int], weight: int) -> Fraction:
-    """Return the dominant share divided by the queue's weight (at least 1)."""
-    return dominant_share(held, totals) / max(1, weight)
+    share, divisor = 0.0, max(1, weight)
+    for name, amount in held.items():
+        total = totals.get(name, 0)
+        if total > 0 and amount > 0:
+            share = max(share, amount / (total * divisor))
+    return share

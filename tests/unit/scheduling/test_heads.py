@@ -36,22 +36,22 @@ BIG = demand(14)
 
 def waiting_since(since, pool="normal", head="big", other="high"):
     """Return the queue in which ``head`` has been blocked since then."""
-    blocked = PoolView(pool, 10 if pool == "normal" else 90, 0, head, since)
+    blocked = PoolView(pool, 10 if pool == "normal" else 90, 0, head, since, since)
     return queue(pools=(blocked, PoolView(other, 10 if other == "normal" else 90)))
 
 
 def test_the_clock_of_a_blocked_head_starts_now_and_goes_on():
     first = decide(snapshot(cluster(quotas=[TIGHT]), [job("big", BIG)]), 100.0)
-    assert first.pools[TEAM_A, "normal"] == PoolState(0, "big", 100.0)
+    assert first.pools[TEAM_A, "normal"] == PoolState(0, "big", 100.0, 100.0)
     view = waiting_since(100.0)
     later = decide(snapshot(cluster(quotas=[TIGHT]), [job("big", BIG)], [view]), 160.0)
-    assert later.pools[TEAM_A, "normal"] == PoolState(0, "big", 100.0)
+    assert later.pools[TEAM_A, "normal"] == PoolState(0, "big", 100.0, 100.0)
 
 
 def test_another_head_starts_its_own_clock():
     view = waiting_since(100.0, head="gone")
     decisions = decide(snapshot(cluster(quotas=[TIGHT]), [job("big", BIG)], [view]), 160.0)
-    assert decisions.pools[TEAM_A, "normal"] == PoolState(0, "big", 160.0)
+    assert decisions.pools[TEAM_A, "normal"] == PoolState(0, "big", 160.0, 160.0)
 
 
 def test_a_pool_without_jobs_has_no_head_and_no_clock():

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-from fractions import Fraction
-
 import pytest
 
 from airflow_priority_spark.scheduling.cycle import decide
 from airflow_priority_spark.scheduling.model import PoolView, Rules
-from airflow_priority_spark.scheduling.shares import charged, dominant_share, next_pool, weighted_share
+from airflow_priority_spark.scheduling.shares import charged, next_pool, weighted_share
 from tests.property.scheduling.builders import (
     TEAM_A,
     TEAM_B,
@@ -120,10 +118,20 @@ def test_unchecked_jobs_start_whatever_the_room_and_say_what_would_have_blocked_
     assert decisions.pools[TEAM_A, "normal"].credit == 0
 
 
-def test_the_dominant_share_is_the_greatest_part_of_any_resource():
+def test_the_share_is_the_greatest_part_of_any_resource_divided_by_the_weight():
     held, totals = {"cpu": 2, "memory": 6, "gpu": 1}, {"cpu": 10, "memory": 10}
-    assert dominant_share(held, totals) == Fraction(6, 10)
-    assert weighted_share(held, totals, 3) == Fraction(2, 10)
+    assert weighted_share(held, totals, 1) == 0.6
+    assert weighted_share(held, totals, 3) == 0.2
+    assert weighted_share(held, totals, 0) == 0.6
+    assert weighted_share({}, totals, 1) == 0.0
+
+
+@pytest.mark.parametrize("weight", [3, 7, 10, 49, 100])
+def test_equal_shares_are_equal_however_they_come_about(weight):
+    """0.3 / 3 is not 0.1 in floats: a tie would then go to the wrong queue."""
+    share = weighted_share({"cpu": 1}, {"cpu": 10}, 1)
+    assert weighted_share({"cpu": weight}, {"cpu": 10}, weight) == share
+    assert weighted_share({"memory": weight * 2**40}, {"memory": 10 * 2**40}, weight) == share
 
 
 def two_queues(**weights):
