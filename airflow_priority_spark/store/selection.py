@@ -80,3 +80,14 @@ def selected_jobs(
         .limit(limit)
     )
     return [Place(*row) for row in rows]
+
+
+def all_selected(session: Session, wanted: JobFilter) -> Sequence[Job]:
+    """Return every selected job in order of position (one statement), to say what an act would do."""
+    return session.scalars(
+        select(Job)
+        .join(Queue, Queue.id == Job.queue_id)
+        .join(Cluster, Cluster.cluster_id == Queue.cluster_id)
+        .where(*wanted.conditions())
+        .order_by(Job.position_at, Job.position_id, Job.id)
+    ).all()
