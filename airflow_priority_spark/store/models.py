@@ -39,6 +39,12 @@ VERSION_TABLE: Final = "priority_spark_alembic_version"
 _RowId = BigInteger().with_variant(Integer, "sqlite")
 
 
+#: Conditions of partial indexes; a query uses the index only if it says the same.
+JOB_QUEUED: Final = "state = 'queued'"
+#: Queued, but not to be taken in turn: admitted whatever the room, or kept by an earlier attempt.
+JOB_ASIDE: Final = "state = 'queued' AND (flow <> 'priority' OR adopt OR ineligible = 'previous-attempt')"
+
+
 class Base(DeclarativeBase):
     """Base of all tables, with names for every constraint so that migrations can speak of them."""
 
@@ -168,6 +174,7 @@ class Job(Base):
     ``service``: the service it belongs to, for limits, as its DAG names it; ``bundle``: of its DAG.
     ``head_retries``: how often it was let wait on after the head's timeout.
     ``exceeds_demand``: its pods use more than it declared.
+    ``declared``: what its author asks for, while a person has set another ``demand``; else null.
     ``held_reason``: one of ``scheduling.jobs.HeldReason`` while it is held, else empty; the sentence is
     in ``reason``.
     ``observed``: of the flow ``observe``, the verdict that would have made it wait; null: it had room.
@@ -185,9 +192,12 @@ class Job(Base):
             "position_id",
             "id",
             postgresql_include=["ineligible", "user", "service", "dag_id"],
-            postgresql_where=text("state = 'queued'"),
-            sqlite_where=text("state = 'queued'"),
+            postgresql_where=text(JOB_QUEUED),
+            sqlite_where=text(JOB_QUEUED),
         ),
+        # And the few that do not wait for their turn, which may stand anywhere in a line.
+        Index(f"{PREFIX}job_aside", "id", postgresql_where=text(JOB_ASIDE), sqlite_where=text(JOB_ASIDE)),
+        Index(f"{PREFIX}job_open", "ended_at", "id"),
         Index(f"{PREFIX}job_dag", "state", "dag_id"),
         Index(f"{PREFIX}job_deadline", "queue_deadline"),
         Index(f"{PREFIX}job_waiting", "state", "queue_id", "pool", "position_at", "position_id"),
@@ -249,6 +259,7 @@ class Job(Base):
         String(30), nullable=False, default="", server_default=text("''")
     )
     observed: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), nullable=True)
+    declared: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), nullable=True)
 
 
 class Event(Base):

@@ -20,6 +20,7 @@ depends_on = None
 _P = "priority_spark_"
 _INSTANT = sa.TIMESTAMP(timezone=True).with_variant(mysql.TIMESTAMP(fsp=6), "mysql")
 _ROW_ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+_QUEUED = "state = 'queued'"
 
 
 def _head_columns():
@@ -63,6 +64,7 @@ def _columns():
             sa.Column("exceeds_demand", sa.Boolean, nullable=False, server_default=sa.false()),
             sa.Column("held_reason", sa.String(30), nullable=False, server_default=sa.text("''")),
             sa.Column("observed", sa.JSON, nullable=True),
+            sa.Column("declared", sa.JSON, nullable=True),
         ],
     }
 
@@ -80,7 +82,7 @@ def downgrade():
     for name in ("audit", "setting", "flow_override", "rule"):
         op.drop_table(_P + name)
     op.drop_index(f"{_P}ix_{_P}event_at", f"{_P}event")
-    for name in ("job_deadline", "job_dag", "job_front"):
+    for name in ("job_deadline", "job_dag", "job_open", "job_aside", "job_front"):
         op.drop_index(_P + name, f"{_P}job")
     for table, columns in _columns().items():
         for column in reversed(columns):
@@ -93,9 +95,12 @@ def _create_indexes():
         f"{_P}job",
         ["queue_id", "pool", "position_at", "position_id", "id"],
         postgresql_include=["ineligible", "user", "service", "dag_id"],
-        postgresql_where=sa.text("state = 'queued'"),
-        sqlite_where=sa.text("state = 'queued'"),
+        postgresql_where=sa.text(_QUEUED),
+        sqlite_where=sa.text(_QUEUED),
     )
+    aside = sa.text(f"{_QUEUED} AND (flow <> 'priority' OR adopt OR ineligible = 'previous-attempt')")
+    op.create_index(f"{_P}job_aside", f"{_P}job", ["id"], postgresql_where=aside, sqlite_where=aside)
+    op.create_index(f"{_P}job_open", f"{_P}job", ["ended_at", "id"])
     op.create_index(f"{_P}job_dag", f"{_P}job", ["state", "dag_id"])
     op.create_index(f"{_P}job_deadline", f"{_P}job", ["queue_deadline"])
     op.create_index(f"{_P}ix_{_P}event_at", f"{_P}event", ["at"])
