@@ -73,6 +73,50 @@ class Settings:
     head_protection_seconds: float = _option(
         300.0, "A head blocked longer than this holds back what else needs its blocking resource.", minimum=0
     )
+    head_timeout_seconds: float = _option(
+        3600.0,
+        "A head that capacity has blocked for this long is tried again, cancelled or held; 0: it waits for "
+        "ever. Like every rule for heads, a queue and a pool may have their own.",
+        minimum=0,
+    )
+    head_retry_count: int = _option(
+        0, "How many times the clock of a head that has timed out begins again.", minimum=0
+    )
+    head_retry_position: str = _option(
+        "keep",
+        "Where a head that is tried again waits: it may ``keep`` its position, or goes to the ``tail`` of its "
+        "pool.",
+        allowed=("keep", "tail"),
+    )
+    head_timeout_action: str = _option(
+        "cancel",
+        "What happens to a head that has timed out and has no retry left: ``cancel`` it, or ``hold`` it for a "
+        "person to requeue or cancel.",
+        allowed=("cancel", "hold"),
+    )
+    retry_on_cancel: bool = _option(
+        False, "A task whose waiting job was cancelled may use its Airflow retries; else it fails for good."
+    )
+    job_limit: int = _option(
+        0, "At most so many jobs of the whole site are admitted at a time; 0: any number.", minimum=0
+    )
+    job_limit_per_user: int = _option(
+        0,
+        "At most so many jobs of one user (who triggered the DAG run) are admitted at a time; later jobs of "
+        "others pass those beyond. 0: any number.",
+        minimum=0,
+    )
+    job_limit_per_service: int = _option(
+        0, "Likewise of one service; see ``service_tag_prefix``. 0: any number.", minimum=0
+    )
+    job_limit_per_user_service: int = _option(
+        0, "Likewise of one user in one service. 0: any number.", minimum=0
+    )
+    service_tag_prefix: str = _option(
+        "service:",
+        "A DAG belongs to the service that its first tag (by name) with this prefix names, for limits per "
+        "service. Empty: no DAG has a service.",
+    )
     fail_impossible: bool = _option(
         True, "Fail a job at once when no state of its queue could ever satisfy its demand."
     )
@@ -135,6 +179,22 @@ class Settings:
     )
     reconcile_interval_seconds: float = _option(
         5.0, "Time between two comparisons of jobs with task instances and applications.", minimum=0.2
+    )
+    learned_seconds: float = _option(
+        30.0,
+        "When Kubernetes has refused an admitted job for its quota, so long the quota counts as used at least "
+        "as the refusal said, unless its own report changes.",
+        minimum=0,
+    )
+    cleanup_enabled: bool = _option(
+        True, "Delete what is older than ``retention_seconds``, in small batches."
+    )
+    cleanup_interval_seconds: float = _option(60.0, "Time between two batches of the clean-up.", minimum=1)
+    retention_seconds: float = _option(
+        2_592_000.0,
+        "Finished jobs, events, pictures of clusters, audit rows and applications kept for debugging are "
+        "deleted when they are older than this (30 days).",
+        minimum=60,
     )
     stale_after_seconds: float = _option(
         30.0,
