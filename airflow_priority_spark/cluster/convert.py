@@ -20,6 +20,7 @@ from typing import Any, Final
 from airflow_priority_spark.cluster.autoscaling import hint_on_node
 from airflow_priority_spark.scheduling.model import (
     NO_RESOURCES,
+    LimitItem,
     LimitRangeView,
     NodeView,
     PodView,
@@ -27,7 +28,7 @@ from airflow_priority_spark.scheduling.model import (
     Taint,
     Toleration,
 )
-from airflow_priority_spark.scheduling.resources import Resources
+from airflow_priority_spark.scheduling.resources import Resources, parse_quantity
 from airflow_priority_spark.spark.identity import LABEL_JOB, LABEL_POD_SET
 
 #: Set by Spark on every pod it makes (``Constants.SPARK_ROLE_LABEL``): ``driver`` or ``executor``.
@@ -197,23 +198,34 @@ def _concerns_spark(spec: Mapping[str, Any]) -> bool:
 
 
 def limit_range(raw: Mapping[str, Any]) -> LimitRangeView | None:
-    """Convert a LimitRange: the smallest ``max`` of its ``Container`` and ``Pod`` items, and default limits.
-
-    A Spark pod is one container that matters, so what bounds either bounds both. ``None`` when it does
-    neither.
-    """
-    maximum: dict[str, int] = {}
-    default_limits = NO_RESOURCES
-    for item in (raw.get("spec") or {}).get("limits") or ():
-        if item.get("type") in ("Container", "Pod"):
-            for name, amount in _amounts(tuple((item.get("max") or {}).items())).items():
-                maximum[name] = min(amount, maximum.get(name, amount))
-        if item.get("type") == "Container":
-            default_limits = _amounts(tuple((item.get("default") or {}).items()))
-    if not maximum and not default_limits:
-        return None
+    """Convert a LimitRange; ``None`` when no item of it is about containers or pods."""
+    items = tuple(
+        _limit_item(item)
+        for item in (raw.get("spec") or {}).get("limits") or ()
+        if item.get("type") in ("Container", "Pod")
+    )
     metadata = raw["metadata"]
-    return LimitRangeView(metadata["namespace"], metadata["name"], Resources(maximum), default_limits)
+    return LimitRangeView(metadata["namespace"], metadata["name"], items) if items else None
+
+
+def _limit_item(item: Mapping[str, Any]) -> LimitItem:
+    """Convert an item, completed as the API server completes it.
+
+    Source: ``SetDefaults_LimitRangeItem`` in ``pkg/apis/core/v1/defaults.go``: the default limit is the
+    maximum where only that is given, the default request is the default limit, else the minimum.
+    """
+    maximum, minimum, limits, requests = (
+        _amounts(tuple((item.get(name) or {}).items()))
+        for name in ("max", "min", "default", "defaultRequest")
+    )
+    if item["type"] == "Container":
+        limits = Resources({**maximum.as_dict(), **limits.as_dict()})
+        requests = Resources({**minimum.as_dict(), **limits.as_dict(), **requests.as_dict()})
+    ratios = tuple(
+        (name, parse_quantity(text, name))
+        for name, text in sorted((item.get("maxLimitRequestRatio") or {}).items())
+    )
+    return LimitItem(item["type"], maximum, minimum, limits, requests, ratios)
 
 
 def namespace(raw: Mapping[str, Any]) -> str:

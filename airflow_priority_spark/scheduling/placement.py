@@ -5,99 +5,132 @@ A job that gets only its driver and half of its executors holds what the next on
 next one does the same to it: that is the deadlock this package exists to prevent. So a demand is
 placed as a whole on a working copy of the nodes, and undone as a whole when one pod is left over.
 
-Pod sets are placed largest first, each on the best fitting nodes. For what Spark asks for, one
-driver and equal executors, the answer is exact and not only a heuristic: equal pods fit if and only
-if the sum over nodes of what each can hold suffices, and if best fit fails, the driver is put where
-it costs the executors least.
+Pods that only need room are placed largest first, each on the best fitting nodes. For what Spark
+asks for, one driver and equal executors, the answer is exact and not only a heuristic: equal pods fit
+if and only if the sum over nodes of what each can hold suffices, and if best fit fails, the driver is
+put where it costs the executors least. Pods that care who is around them are searched for (``search``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from airflow_priority_spark.scheduling.model import Blocked, Demand, PodSet
-from airflow_priority_spark.scheduling.nodes import Need, NodePool, Taken, Vector
-from airflow_priority_spark.scheduling.resources import format_amount
-from airflow_priority_spark.scheduling.usage import Shape
+from airflow_priority_spark.scheduling.model import Demand
+from airflow_priority_spark.scheduling.nodes import Need, NodePool, Piece, Taken
+from airflow_priority_spark.scheduling.search import Group, fill_what_fits, is_plain, search
+from airflow_priority_spark.scheduling.shelf import Vector
+from airflow_priority_spark.scheduling.usage import Company, Party, Shape, shape_of
 
-PLACEMENT = "placement"
-
-
-def shape_of(pods: PodSet) -> Shape:
-    """Return what placement needs to know of a pod set."""
-    return Shape(pods.requests, pods.node_selector, pods.tolerations)
+#: Pods of one shape, whoever they are.
+Set = tuple[Shape, Party]
 
 
-def sets_of(demand: Demand) -> list[tuple[Shape, int]]:
-    """Return a demand's pods as shapes and counts; a driver like the executors is one more of them."""
-    counts: dict[Shape, int] = {}
+def groups_of(demand: Demand, namespace: str = "", job_id: str | None = None) -> list[Group]:
+    """Return a demand's pods as groups of equal ones, in the order in which Kubernetes creates them.
+
+    A driver like the executors is one more of them.
+
+    :param namespace: where they will be.
+    :param job_id: whose they are.
+    """
+    found: dict[tuple[Shape, Company], Group] = {}
     for pods in demand.pod_sets:
         if pods.count > 0:
-            counts[shape_of(pods)] = counts.get(shape_of(pods), 0) + pods.count
-    return list(counts.items())
+            company = Company(namespace, pods.labels, job_id, pods.affinity)
+            key = shape_of(pods), company
+            known = found.get(key)
+            names = (*known.names, pods.name) if known else (pods.name,)
+            found[key] = Group(*key, pods.count + (known.number if known else 0), names)
+    return list(found.values())
+
+
+def sets_of(groups: Iterable[Group]) -> list[Set]:
+    """Return groups by shape alone."""
+    sets: dict[Shape, Party] = {}
+    for group in groups:
+        party = sets.setdefault(group.shape, {})
+        party[group.company] = party.get(group.company, 0) + group.number
+    return list(sets.items())
+
+
+def size(party: Party) -> int:
+    """Return how many pods there are."""
+    return sum(party.values())
 
 
 def hardness(pool: NodePool, shape: Shape, count: int) -> tuple[object, ...]:
     """Return a pod set's place in the order of placement.
 
-    1. fewest kinds of node that accept it; 2. largest, dimension by dimension; 3. its selector and
-    tolerations; 4. most pods.
+    1. fewest nodes that accept it; 2. largest, dimension by dimension; 3. its selector, tolerations and
+    affinity; 4. most pods.
     """
-    size = tuple(-part for part in pool.need(shape.requests).vector)
-    return (len(pool.accepting(shape)), size, shape.node_selector, shape.tolerations, -count)
+    amounts = tuple(-part for part in pool.need(shape.requests).vector)
+    return (pool.accepted(shape), amounts, *shape[1:], -count)
 
 
-def hardest_first(pool: NodePool, sets: Sequence[tuple[Shape, int]]) -> list[tuple[Shape, int]]:
+def hardest_first(pool: NodePool, sets: Sequence[Set]) -> list[Set]:
     """Return pod sets in the order of placement."""
-    return sorted(sets, key=lambda item: hardness(pool, *item))
+    return sorted(sets, key=lambda item: hardness(pool, item[0], size(item[1])))
 
 
-def is_exact(demand: Demand) -> bool:
+def is_exact(pool: NodePool, groups: Sequence[Group]) -> bool:
     """Tell whether a refusal of ``place`` proves that no placement exists."""
-    counts = [count for _, count in sets_of(demand)]
-    return len(counts) < 2 or (len(counts) == 2 and min(counts) == 1)
+    counts = [size(party) for _, party in sets_of(groups)]
+    few = len(counts) < 2 or (len(counts) == 2 and min(counts) == 1)
+    return few and is_plain(pool, groups)
 
 
-def place(pool: NodePool, demand: Demand) -> Taken | None:
+def place(pool: NodePool, groups: Sequence[Group]) -> Taken | None:
     """Place a whole demand.
 
     :return: what was taken from the pool, or ``None`` when a pod finds no node; the pool is then as before.
     """
-    sets = hardest_first(pool, sets_of(demand))
+    if not is_plain(pool, groups):
+        return search(pool, groups)
+    sets = hardest_first(pool, sets_of(groups))
+    if any(pool.capacity(shape, size(party)) < size(party) for shape, party in sets):
+        return None
     taken = _place_in_order(pool, sets)
-    if taken is None and len(sets) == 2 and is_exact(demand):
-        single, many = sorted(sets, key=lambda item: item[1])
-        node = _cheapest_node(pool, single[0], many)
+    if taken is None and len(sets) == 2 and min(size(party) for _, party in sets) == 1:
+        (one, single), many = sorted(sets, key=lambda item: size(item[1]))
+        node = _cheapest_node(pool, one, many)
         if node is not None:
-            amount = pool.need(single[0].requests).vector
-            pool.take(node, amount)
-            taken = [(node, amount), *pool.put(*many)[1]]
+            piece = Piece(node, pool.need(one.requests).vector, 1, tuple(single.items()))
+            pool.take(piece)
+            taken = [piece, *pool.put(*many)[1]]
     return taken
 
 
-def can_place(pool: NodePool, demand: Demand) -> bool:
+def can_place(pool: NodePool, groups: Sequence[Group]) -> bool:
     """Tell whether ``place`` would succeed, taking nothing; cheap where many nodes are equal."""
-    sets = sets_of(demand)
-    if len(sets) == 2 and is_exact(demand):
-        single, many = sorted(sets, key=lambda item: item[1])
-        return _cheapest_node(pool, single[0], many) is not None
-    if len(sets) < 2:
-        return fits_alone(pool, demand)
-    taken = place(pool, demand)
+    sets = sets_of(groups)
+    if is_plain(pool, groups):
+        if len(sets) == 2 and min(size(party) for _, party in sets) == 1:
+            (single, _), many = sorted(sets, key=lambda item: size(item[1]))
+            return _cheapest_node(pool, single, many) is not None
+        if len(sets) < 2:
+            return fits_alone(pool, groups)
+    taken = place(pool, groups)
     if taken is not None:
         pool.give_back(taken)
     return taken is not None
 
 
-def place_what_fits(pool: NodePool, sets: Sequence[tuple[Shape, int]]) -> Taken:
-    """Place as many pods as fit, and say what was taken from the pool."""
-    return [part for shape, count in hardest_first(pool, sets) for part in pool.put(shape, count)[1]]
+def place_what_fits(pool: NodePool, sets: Sequence[Set], *, anyhow: bool = False) -> Taken:
+    """Place as many pods as fit, and say what was taken from the pool.
 
-
-def _place_in_order(pool: NodePool, sets: Sequence[tuple[Shape, int]]) -> Taken | None:
+    :param anyhow: pods whom the company of others keeps from every node take room all the same.
+    """
     taken: Taken = []
-    for shape, count in sets:
-        left, parts = pool.put(shape, count)
+    for shape, party in hardest_first(pool, sets):
+        taken += fill_what_fits(pool, shape, party, anyhow=anyhow)
+    return taken
+
+
+def _place_in_order(pool: NodePool, sets: Sequence[Set]) -> Taken | None:
+    taken: Taken = []
+    for shape, party in sets:
+        left, parts = pool.put(shape, party)
         taken += parts
         if left:
             pool.give_back(taken)
@@ -105,23 +138,25 @@ def _place_in_order(pool: NodePool, sets: Sequence[tuple[Shape, int]]) -> Taken 
     return taken
 
 
-def _cheapest_node(pool: NodePool, single: Shape, many: tuple[Shape, int]) -> int | None:
+def _cheapest_node(pool: NodePool, single: Shape, many: Set) -> int | None:
     """Return the node for one pod that leaves room for many equal pods, ``None`` when there is none; exact.
 
     The many fit if and only if the nodes hold enough of them one by one, so the best place of the
     single pod is the one that lowers that sum least (ties: the tightest free room, then the name).
     """
-    shape, count = many
+    shape, count = many[0], size(many[1])
     one, each = pool.need(single.requests), pool.need(shape.requests)
-    room = sum(each.times(free) * len(nodes) for free, nodes, _ in pool.entries(shape))
+    dearest = max(-(-one.vector[index] // amount) for index, amount in each.parts)
+    room = pool.capacity(shape, count + dearest)
     if room < count:
         return None
+    if room >= count + dearest:
+        return pool.best_fit(single)
     hosts = {id(kind) for kind in pool.accepting(shape)}
     best: tuple[int, Vector, int] | None = None
     for free, nodes, kind in pool.entries(single):
-        if one.fits(free):
-            choice = (_cost(one, each, free) if id(kind) in hosts else 0, free, nodes[0])
-            best = choice if best is None else min(best, choice)
+        choice = (_cost(one, each, free) if id(kind) in hosts else 0, free, nodes[0])
+        best = choice if best is None else min(best, choice)
     return best[2] if best is not None and room - best[0] >= count else None
 
 
@@ -130,65 +165,6 @@ def _cost(one: Need, each: Need, free: Vector) -> int:
     return each.times(free) - each.times(left)
 
 
-def shortage(pool: NodePool, demand: Demand, situation: str = "") -> Blocked:
-    """Say why a demand that ``place`` refused finds no nodes.
-
-    :param situation: a clause that ends the sentence, e.g. ``even on empty nodes``.
-    """
-    sets = hardest_first(pool, sets_of(demand))
-    for shape, count in sets:
-        fitting = pool.capacity(shape, count)
-        if fitting < count:
-            detail = _sentence(_why(pool, shape, _names(demand, shape), count, fitting), situation)
-            return Blocked(PLACEMENT, count, fitting, _holder(shape), detail)
-    total = sum(count for _, count in sets)
-    names = " and ".join(_names(demand, shape) for shape, _ in sets)
-    detail = f"the {names} pods fit one by one, but not all {total} together"
-    return Blocked(PLACEMENT, total, 0, "nodes", _sentence(detail, situation))
-
-
-def _sentence(*clauses: str) -> str:
-    return " ".join(clause for clause in clauses if clause)
-
-
-def _names(demand: Demand, shape: Shape) -> str:
-    return " and ".join(pods.name for pods in demand.pod_sets if pods.count > 0 and shape_of(pods) == shape)
-
-
-def fits_alone(pool: NodePool, demand: Demand) -> bool:
-    """Tell whether each pod set would fit if the others were not there."""
-    return all(pool.capacity(shape, count) >= count for shape, count in sets_of(demand))
-
-
-def _holder(shape: Shape) -> str:
-    selector = ", ".join(f"{name}={value}" for name, value in shape.node_selector)
-    return f"nodes with {selector}" if selector else "nodes"
-
-
-def _why(pool: NodePool, shape: Shape, names: str, count: int, fitting: int) -> str:
-    rooms = [free for free, _, _ in pool.entries(shape)]
-    asked = {
-        name: shape.requests[name] for name in pool.dimensions if shape.requests[name] > 0 and name != "pods"
-    }
-    each = _amounts(asked) or "room for a pod"
-    needs = f"the {names} pod needs {each}" if count == 1 else f"{names} pods need {each} each"
-    if not rooms:
-        return (
-            f"{needs}, no ready node accepts them ({_holder(shape)}, taints tolerated: {_tolerated(shape)})"
-        )
-    if fitting:
-        needs += f", {fitting} of {count} fit"
-    need = pool.need(shape.requests)
-    largest = max(rooms, key=lambda free: (min(free[i] / part for i, part in need.parts), free))
-    hole = {name: max(0, largest[i]) for i, name in enumerate(pool.dimensions) if name in asked}
-    where = f"the largest hole is {_amounts(hole)} of {_holder(shape)}"
-    return f"{needs}, {where}" + (", where no more pods are allowed" if largest[2] < 1 else "")
-
-
-def _amounts(amounts: dict[str, int]) -> str:
-    *most, last = [format_amount(name, amount) for name, amount in amounts.items()] or [""]
-    return f"{', '.join(most)} and {last}" if most else last
-
-
-def _tolerated(shape: Shape) -> str:
-    return ", ".join(toleration.key or "all" for toleration in shape.tolerations) or "none"
+def fits_alone(pool: NodePool, groups: Sequence[Group]) -> bool:
+    """Tell whether each pod set would fit if the others were not there, whoever is around."""
+    return all(pool.capacity(shape, size(party)) >= size(party) for shape, party in sets_of(groups))

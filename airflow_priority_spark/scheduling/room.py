@@ -2,19 +2,20 @@
 """The working copy of one cluster: what is free, what is kept for whom, and who holds how much.
 
 ``decide`` asks it job by job. What fits is taken at once, so that the next job is asked about what
-is really left; nothing is ever given back inside a decision, so a demand that found no nodes once
-need not be looked for again.
+is really left. A job must pass, in this order: its namespace's quotas and declared capacity, what a
+protecting head of its queue leaves of them, the configured maxima of elastic nodes, the nodes.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from airflow_priority_spark.scheduling.capacity import Charges, QuotaRoom, default_limits
+from airflow_priority_spark.scheduling.capacity import Charges, QuotaRoom, QuotaRules, reported_use
+from airflow_priority_spark.scheduling.elastic import Ceiling
+from airflow_priority_spark.scheduling.memory import recall
 from airflow_priority_spark.scheduling.model import (
     Blocked,
     ClusterView,
@@ -24,24 +25,12 @@ from airflow_priority_spark.scheduling.model import (
     QueueKey,
     QueueView,
 )
-from airflow_priority_spark.scheduling.nodes import NodePool, Taken, Vector
-from airflow_priority_spark.scheduling.order import resource_of
-from airflow_priority_spark.scheduling.placement import (
-    can_place,
-    fits_alone,
-    hardness,
-    is_exact,
-    place,
-    place_what_fits,
-    sets_of,
-    shape_of,
-    shortage,
-)
+from airflow_priority_spark.scheduling.node_room import NodeRoom, Reserved
 from airflow_priority_spark.scheduling.shares import weighted_share
-from airflow_priority_spark.scheduling.usage import usage_of
+from airflow_priority_spark.scheduling.usage import Tally, add_to, promises_of
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Protection:
     """What a protecting head keeps from the rest of its queue.
 
@@ -50,7 +39,7 @@ class Protection:
 
     job_id: str
     charges: Charges
-    nodes: dict[int, Vector]
+    nodes: Reserved
 
 
 class ClusterRoom:
@@ -69,58 +58,71 @@ class ClusterRoom:
         grants: Iterable[Grant],
     ) -> None:
         self._view = view
-        self._weights = {queue.key: queue.weight for queue in queues}
-        ranges = _by_namespace(view.limit_ranges)
-        defaults = {namespace: default_limits(found) for namespace, found in ranges.items()}
-        self._usage = usage_of(view.pods, grants, defaults)
-        quotas = _by_namespace(view.quotas)
-        self._quota_rooms = {
-            queue.key: QuotaRoom(
-                queue,
-                quotas.get(queue.key.namespace, ()),
-                ranges.get(queue.key.namespace, ()),
-                self._usage.namespaces[queue.key.namespace],
-                self._usage.remainders[queue.key.namespace],
-            )
-            for queue in queues
-        }
-        self._totals = _totals(view)
-        demands = [job.demand for job in jobs]
+        self._queues = {queue.key: queue for queue in queues}
+        self._by_namespace = {queue.key.namespace: queue for queue in queues}
+        self._quotas, self._ranges = _by_namespace(view.quotas), _by_namespace(view.limit_ranges)
+        self._memory = recall(view, self)
+        self._rules: dict[str, QuotaRules] = {}
+        self._rooms: dict[QueueKey, QuotaRoom] = {}
+        self._usage = self._memory.usage
+        self._promises = promises_of(grants, self._usage, self._filled, view.default_priority_class)
+        self._held: dict[str, Tally] = {}
+        self._totals = self._memory.totals(view)
         self._active_weight = self._weight_of_active({job.queue for job in jobs})
-        self._shapes = {shape_of(pods) for demand in demands for pods in demand.pod_sets}
-        self._promised: dict[str, Taken] = {}
-        self._pool = self._place_present() if view.fixed_nodes and view.mode == "quota+nodes" else None
-        self._empty: NodePool | None = None
-        self._refused: dict[Demand, Blocked] = {}
-        self._never: dict[Demand, Blocked | None] = {}
+        counts_nodes = view.fixed_nodes and view.mode == "quota+nodes"
+        self._nodes = NodeRoom(view, self._memory, self._promises) if counts_nodes else None
+        maxima = None if view.fixed_nodes else view.node_maxima
+        self._ceiling = Ceiling(maxima, self._usage, self._promises) if maxima else None
         self._protections: dict[QueueKey, Protection] = {}
 
-    def _place_present(self) -> NodePool:
-        """Return the nodes' free room after everybody's pods and all promises."""
-        usage = self._usage
-        shapes = self._shapes | set(usage.unbound_foreign) | {shape for _, shape in usage.unplaced}
+    def _rules_of(self, namespace: str) -> QuotaRules:
+        found = self._rules.get(namespace)
+        if found is None:
+            queue = self._by_namespace.get(namespace)
+            found = self._rules[namespace] = self._memory.rules(
+                namespace,
+                self._quotas.get(namespace, ()),
+                self._ranges.get(namespace, ()),
+                queue.capacity if queue is not None else None,
+                self._view.default_priority_class,
+            )
+        return found
 
-        def used(node: str) -> tuple[Mapping[str, int], int]:
-            tally = usage.on_node.get(node)
-            return (tally.requests, tally.pods) if tally else ({}, 0)
+    def _filled(self, namespace: str, demand: Demand) -> Demand:
+        """Return a demand with what the limit ranges of its namespace fill in."""
+        return self._rules_of(namespace).filled(demand) if namespace in self._ranges else demand
 
-        pool = NodePool((node for node in self._view.nodes if node.ready), shapes, used)
-        place_what_fits(pool, list(usage.unbound_foreign.items()))
-        promises = [
-            (hardness(pool, shape, count), ns, shape, count) for (ns, shape), count in usage.unplaced.items()
-        ]
-        for _, namespace, shape, count in sorted(promises, key=lambda promise: promise[:2]):
-            self._promised.setdefault(namespace, []).extend(pool.put(shape, count)[1])
-        return pool
+    def _room(self, queue: QueueKey) -> QuotaRoom:
+        room = self._rooms.get(queue)
+        if room is None:
+            namespace = queue.namespace
+            room = self._rooms[queue] = QuotaRoom(
+                self._rules_of(namespace),
+                self._usage.namespaces.get(namespace, {}),
+                reported_use(self._quotas.get(namespace, ())),
+                self._promises.remainders.get(namespace, {}),
+                self._promises.objects.get(namespace, {}),
+            )
+        return room
 
-    def share(self, queue: QueueKey) -> Fraction:
+    def _held_by(self, namespace: str) -> Tally:
+        held = self._held.get(namespace)
+        if held is None:
+            held = self._held[namespace] = Tally()
+            for part in (self._usage.held.get(namespace), self._promises.held.get(namespace)):
+                if part is not None:
+                    held.merge(part)
+        return held
+
+    def share(self, queue: QueueKey) -> float:
         """Return the dominant share of what a queue holds, divided by its weight."""
-        held = self._usage.held.get(queue.namespace)
-        return weighted_share(held.requests if held else {}, self._totals, self._weights[queue])
+        held = self._held_by(queue.namespace).requests
+        return weighted_share(held, self._totals, self._queues[queue].weight)
 
     def _weight_of_active(self, waiting: set[QueueKey]) -> int:
-        active = waiting | {key for key in self._weights if key.namespace in self._usage.held}
-        return sum(max(1, weight) for key, weight in self._weights.items() if key in active)
+        holding = self._usage.held.keys() | self._promises.held.keys()
+        active = waiting | {key for key in self._queues if key.namespace in holding}
+        return sum(max(1, queue.weight) for key, queue in self._queues.items() if key in active)
 
     def impossible(self, queue: QueueKey, demand: Demand) -> Blocked | None:
         """Return why no state of the queue could satisfy a demand, or ``None``."""
@@ -128,41 +130,52 @@ class ClusterRoom:
         if known is not None and queue.namespace not in known:
             detail = f"namespace {queue.namespace} does not exist in the cluster"
             return Blocked("namespace", 1, 0, "cluster", detail)
-        return self._quota_rooms[queue].impossible(demand) or self._never_on_nodes(demand)
-
-    def _never_on_nodes(self, demand: Demand) -> Blocked | None:
-        """Return why even empty nodes could not hold a demand; nodes that are not ready may be again."""
-        if self._pool is None or not self._view.nodes:
-            return None
-        if demand not in self._never:
-            self._never[demand] = self._ask_empty_nodes(demand)
-        return self._never[demand]
-
-    def _ask_empty_nodes(self, demand: Demand) -> Blocked | None:
-        if self._empty is None:
-            self._empty = NodePool(self._view.nodes, self._shapes, lambda _: ({}, 0))
-        if can_place(self._empty, demand):
-            return None
-        if not is_exact(demand) and fits_alone(self._empty, demand):
-            return None
-        return shortage(self._empty, demand, "even on empty nodes")
+        verdict = self._rules_of(queue.namespace).impossible(demand)
+        if verdict is None and self._nodes is not None:
+            verdict = self._nodes.impossible(queue.namespace, self._filled(queue.namespace, demand))
+        return verdict
 
     def admit(self, job: QueuedJob) -> Blocked | None:
         """Take a job's room if it fits, all of it or nothing.
 
-        :return: the binding constraint when it does not fit, ``None`` when it was taken.
+        :return: the binding constraint when it does not fit, ``None`` when it was taken. A withheld job
+            whose room is kept takes it and is told all the same what it waits for.
         """
-        room = self._quota_rooms[job.queue]
+        room, withheld = self._room(job.queue), self._view.withheld.get(job.job_id)
         charges = room.charges(job.demand)
         verdict = room.shortfall(charges)
         protection = self._protections.get(job.queue)
         if verdict is None and protection is not None:
             verdict = room.shortfall_behind(charges, protection.charges, protection.job_id)
-        if verdict is None and self._pool is not None:
-            verdict = self._place(self._pool, job)
+        if verdict is None and job.job_id not in self._view.reserved:
+            verdict = withheld
+        if verdict is None:
+            verdict = self._take_nodes(job)
         if verdict is None:
             self._charge(job, charges)
+            verdict = withheld
         return verdict
+
+    def _take_nodes(self, job: QueuedJob) -> Blocked | None:
+        demand = self._filled(job.queue.namespace, job.demand)
+        if self._nodes is not None:
+            respected = {found.job_id: found.nodes for found in self._respected(job.queue)}
+            return self._nodes.place(job, demand, respected)
+        if self._ceiling is not None:
+            amounts = self._new_on_nodes(job, demand)
+            verdict = self._ceiling.shortfall(amounts)
+            if verdict is None:
+                self._ceiling.take(amounts)
+            return verdict
+        return None
+
+    def _new_on_nodes(self, job: QueuedJob, demand: Demand) -> Mapping[str, int]:
+        """Return what a job's pods add on nodes to its placeholders."""
+        amounts: dict[str, int] = {}
+        for pods in demand.pod_sets:
+            there = self._usage.placeholders.get((job.job_id, pods.name), 0)
+            add_to(amounts, {**pods.requests.as_dict(), "pods": 1}, max(0, pods.count - there))
+        return amounts
 
     def admit_unchecked(self, job: QueuedJob) -> Blocked | None:
         """Take a job's room, whether it is there or not.
@@ -171,29 +184,19 @@ class ClusterRoom:
         """
         verdict = self.admit(job)
         if verdict is not None:
-            self._charge(job, self._quota_rooms[job.queue].charges(job.demand))
-            if self._pool is not None:
-                place_what_fits(self._pool, sets_of(job.demand))
+            self._charge(job, self._room(job.queue).charges(job.demand))
+            demand = self._filled(job.queue.namespace, job.demand)
+            if self._nodes is not None:
+                self._nodes.place_anyhow(job, demand)
+            if self._ceiling is not None:
+                self._ceiling.take(self._new_on_nodes(job, demand))
         return verdict
 
     def _charge(self, job: QueuedJob, charges: Charges) -> None:
-        self._quota_rooms[job.queue].take(charges)
-        held = self._usage.held[job.queue.namespace]
+        self._room(job.queue).take(charges)
+        held = self._held_by(job.queue.namespace)
         for pods in job.demand.pod_sets:
             held.add(pods.requests, {}, max(0, pods.count))
-
-    def _place(self, pool: NodePool, job: QueuedJob) -> Blocked | None:
-        if job.demand in self._refused:
-            return self._refused[job.demand]
-        taken = place(pool, job.demand)
-        if taken is None:
-            self._refused[job.demand] = shortage(pool, job.demand)
-            return self._refused[job.demand]
-        for protection in self._respected(job.queue):
-            if _touches(pool, taken, protection):
-                pool.give_back(taken)
-                return self._place_beside(pool, job)
-        return None
 
     def _respected(self, queue: QueueKey) -> list[Protection]:
         """Return whose reserved nodes a queue keeps off: its own head's; above its fair share, all."""
@@ -202,27 +205,6 @@ class ClusterRoom:
             return [self._protections[key] for key in sorted(self._protections)]
         return [own] if own is not None else []
 
-    def _place_beside(self, pool: NodePool, job: QueuedJob) -> Blocked | None:
-        """Place a job on what the protected heads leave."""
-        protections = self._respected(job.queue)
-        withheld: Taken = []
-        for protection in protections:
-            for node, kept in protection.nodes.items():
-                part = tuple(
-                    [max(0, min(want, have)) for want, have in zip(kept, pool.free(node), strict=True)]
-                )
-                pool.take(node, part)
-                withheld.append((node, part))
-        taken = place(pool, job.demand)
-        heads = ", ".join(protection.job_id for protection in protections)
-        holder = f"what protected head {heads} leaves"
-        verdict = None
-        if taken is None:
-            short = shortage(pool, job.demand)
-            verdict = replace(short, holder=holder, detail=f"{short.detail}, counting only {holder}")
-        pool.give_back(withheld)
-        return verdict
-
     def is_protected(self, queue: QueueKey) -> bool:
         """Tell whether a head of the queue protects already."""
         return queue in self._protections
@@ -230,60 +212,15 @@ class ClusterRoom:
     def protect(self, job: QueuedJob) -> None:
         """Keep for a blocked head what it needs: quota, and the nodes it will use.
 
-        The nodes are found on the picture with the queue's own jobs gone: these will end, and the
-        choice stays the same from cycle to cycle while they do, so the reserved room only grows.
+        A withheld head is not blocked by capacity: its room is kept already, or none may be.
         """
-        charges = self._quota_rooms[job.queue].charges(job.demand)
-        nodes: dict[int, Vector] = {}
-        if self._pool is not None:
-            for node, amount in self._target(self._pool, job):
-                before = nodes.get(node, (0,) * len(amount))
-                nodes[node] = tuple([one + other for one, other in zip(before, amount, strict=True)])
+        if job.job_id in self._view.withheld:
+            return
+        charges = self._room(job.queue).charges(job.demand)
+        nodes: Reserved = {}
+        if self._nodes is not None:
+            nodes = self._nodes.reserve(job, self._filled(job.queue.namespace, job.demand))
         self._protections[job.queue] = Protection(job.job_id, charges, nodes)
-
-    def _target(self, pool: NodePool, job: QueuedJob) -> Taken:
-        namespace = job.queue.namespace
-        ending = list(self._promised.get(namespace, ()))
-        for name, requests in self._usage.job_pods_on_nodes.get(namespace, ()):
-            if name in pool.index:
-                ending.append((pool.index[name], pool.need(requests).vector))
-        pool.give_back(ending)
-        taken = place(pool, job.demand)
-        if taken is None:
-            taken = place_what_fits(pool, sets_of(job.demand))
-        pool.give_back(taken)
-        for node, amount in ending:
-            pool.take(node, amount)
-        return taken
-
-
-def _touches(pool: NodePool, taken: Taken, protection: Protection) -> bool:
-    """Tell whether room was taken that a protected head waits for."""
-    for node, amount in taken:
-        kept = protection.nodes.get(node)
-        if kept is not None and any(
-            part > 0 and have < want for part, have, want in zip(amount, pool.free(node), kept, strict=True)
-        ):
-            return True
-    return False
-
-
-def _totals(view: ClusterView) -> Mapping[str, int]:
-    """Return what the cluster has: its nodes, or where these are not known, its quotas."""
-    totals: dict[str, int] = {}
-    for node in view.nodes:
-        for name, amount in node.allocatable.items():
-            totals[name] = totals.get(name, 0) + amount
-    if view.nodes:
-        return totals
-    tightest: dict[tuple[str, str], int] = {}
-    for quota in view.quotas:
-        for key, hard in quota.hard.items():
-            limited = (quota.namespace, resource_of(key))
-            tightest[limited] = min(hard, tightest.get(limited, hard))
-    for (_, resource), hard in tightest.items():
-        totals[resource] = totals.get(resource, 0) + hard
-    return totals
 
 
 class _Namespaced(Protocol):

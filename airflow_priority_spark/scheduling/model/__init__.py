@@ -13,9 +13,11 @@ strings; amounts are ``Resources`` (integers in base units)::
 
 from airflow_priority_spark.scheduling.model.cluster import (
     ClusterView,
+    LimitItem,
     LimitRangeView,
     NodeView,
     PodView,
+    QuotaScope,
     QuotaView,
     Taint,
 )
@@ -32,7 +34,9 @@ from airflow_priority_spark.scheduling.model.decisions import (
 )
 from airflow_priority_spark.scheduling.model.demand import (
     NO_RESOURCES,
+    Container,
     Demand,
+    PodScope,
     PodSet,
     Toleration,
 )
@@ -45,6 +49,7 @@ __all__ = [
     "Admission",
     "Blocked",
     "ClusterView",
+    "Container",
     "Decisions",
     "Demand",
     "Grant",
@@ -53,8 +58,10 @@ __all__ = [
     "HeadWarning",
     "Impossible",
     "Ineligible",
+    "LimitItem",
     "LimitRangeView",
     "NodeView",
+    "PodScope",
     "PodSet",
     "PodView",
     "PoolState",
@@ -62,6 +69,7 @@ __all__ = [
     "QueueKey",
     "QueueView",
     "QueuedJob",
+    "QuotaScope",
     "QuotaView",
     "Rules",
     "Snapshot",

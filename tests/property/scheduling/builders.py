@@ -9,6 +9,8 @@ from airflow_priority_spark.scheduling.model import (
     Demand,
     Grant,
     HeadRules,
+    LimitItem,
+    LimitRangeView,
     NodeView,
     PodSet,
     PodView,
@@ -58,6 +60,13 @@ def node(name="n1", cpu="8", memory="32Gi", pods="110", **fields) -> NodeView:
 
 def quota(hard: Resources, namespace="team-a", name=None, used=NO_RESOURCES) -> QuotaView:
     return QuotaView(namespace, name or namespace, hard, used, frozenset(hard))
+
+
+def limit_range(namespace="team-a", name="small", *, maximum=NO_RESOURCES, kind="Container", **fields):
+    """Return a LimitRange of one item; a container's default limit is its maximum, as the API sets it."""
+    if kind == "Container":
+        fields.setdefault("default_limits", maximum)
+    return LimitRangeView(namespace, name, (LimitItem(kind, maximum, **fields),))
 
 
 def pod(name, on=None, cpu="1", memory="1Gi", namespace="team-a", **fields) -> PodView:

@@ -27,7 +27,7 @@ def defaulted(limits, namespace, cluster):
     filled = {}
     for found in cluster.limit_ranges:
         if found.namespace == namespace:
-            filled.update(found.maximum.as_dict())
+            filled.update(found.items[0].maximum.as_dict())
     return type(limits)({**filled, **limits.as_dict()})
 
 

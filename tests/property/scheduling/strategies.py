@@ -14,7 +14,6 @@ from airflow_priority_spark.scheduling.model import (
     Demand,
     Grant,
     Ineligible,
-    LimitRangeView,
     NodeView,
     PodSet,
     PodView,
@@ -29,7 +28,7 @@ from airflow_priority_spark.scheduling.model import (
     Toleration,
 )
 from airflow_priority_spark.scheduling.resources import Resources
-from tests.property.scheduling.builders import protecting
+from tests.property.scheduling.builders import limit_range, protecting
 
 GIB = 2**30
 NAMESPACES = ("team-a", "team-b")
@@ -186,7 +185,7 @@ def snapshots(draw, fresh=ALWAYS, with_unchecked=False) -> Snapshot:
         tuple(draw(quotas(key.namespace, f"q{n}")) for key in keys for n in range(draw(st.integers(0, 2)))),
         draw(
             st.sampled_from(
-                ((), (), (), (), (LimitRangeView("team-a", "lr", Resources({"memory": 3 * GIB // 2})),))
+                ((), (), (), (), (limit_range("team-a", maximum=Resources({"memory": 3 * GIB // 2})),))
             )
         ),
         draw(

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Objects as the API server writes them become the views a decision needs."""
 
+from fractions import Fraction
+
 import pytest
 
 from airflow_priority_spark.cluster import convert
@@ -272,13 +274,13 @@ def test_a_scoped_quota_counts_if_its_scopes_hold_for_spark_pods(scoping, counts
     assert (view is not None) is counts
 
 
-def test_a_limit_range_bounds_by_the_smaller_of_container_and_pod():
+def test_a_limit_range_keeps_what_it_says_of_containers_and_of_pods():
     raw = {
         "metadata": {"namespace": "team-a", "name": "small"},
         "spec": {
             "limits": [
                 {"type": "Container", "max": {"cpu": "4", "memory": "8Gi"}, "default": {"cpu": "1"}},
-                {"type": "Pod", "max": {"cpu": "6", "memory": "6Gi"}},
+                {"type": "Pod", "max": {"cpu": "6"}, "maxLimitRequestRatio": {"cpu": "1.5"}},
                 {"type": "PersistentVolumeClaim", "max": {"storage": "1Gi"}},
             ]
         },
@@ -286,12 +288,26 @@ def test_a_limit_range_bounds_by_the_smaller_of_container_and_pod():
     view = convert.limit_range(raw)
 
     assert (view.namespace, view.name) == ("team-a", "small")
-    assert view.maximum == Resources({"cpu": 4000, "memory": 6 * GIB})
-    assert view.default_limits == Resources({"cpu": 1000})
+    container, pod = view.items
+    assert (container.kind, container.maximum) == ("Container", Resources({"cpu": 4000, "memory": 8 * GIB}))
+    assert (pod.kind, pod.maximum, pod.ratios) == (
+        "Pod",
+        Resources({"cpu": 6000}),
+        (("cpu", Fraction(3, 2)),),
+    )
 
 
-def test_a_limit_range_that_bounds_and_fills_in_nothing_is_left_out():
-    limits = [{"type": "Container", "defaultRequest": {"cpu": "1"}}]
+def test_a_limit_range_is_completed_as_the_api_server_completes_it():
+    limits = [{"type": "Container", "max": {"cpu": "4"}, "min": {"cpu": "1", "memory": "1Gi"}}]
+    raw = {"metadata": {"namespace": "a", "name": "b"}, "spec": {"limits": limits}}
+    (item,) = convert.limit_range(raw).items
+
+    assert item.default_limits == Resources({"cpu": 4000})
+    assert item.default_requests == Resources({"cpu": 4000, "memory": GIB})
+
+
+def test_a_limit_range_of_volume_claims_alone_is_left_out():
+    limits = [{"type": "PersistentVolumeClaim", "max": {"storage": "1Gi"}}]
     raw = {"metadata": {"namespace": "a", "name": "b"}, "spec": {"limits": limits}}
 
     assert convert.limit_range(raw) is None

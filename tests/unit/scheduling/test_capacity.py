@@ -5,7 +5,6 @@ from airflow_priority_spark.scheduling.capacity import charge
 from airflow_priority_spark.scheduling.cycle import decide
 from airflow_priority_spark.scheduling.model import (
     Demand,
-    LimitRangeView,
     PodSet,
     QuotaView,
     Rules,
@@ -13,7 +12,7 @@ from airflow_priority_spark.scheduling.model import (
 )
 from airflow_priority_spark.scheduling.order import quota_key_rank, resource_of
 from airflow_priority_spark.scheduling.resources import Resources
-from airflow_priority_spark.scheduling.usage import tally_of
+from airflow_priority_spark.scheduling.usage import tallies_of
 from tests.property.scheduling.builders import (
     GIB,
     TEAM_A,
@@ -25,6 +24,7 @@ from tests.property.scheduling.builders import (
     grant,
     job,
     keys,
+    limit_range,
     pod,
     protecting,
     queue,
@@ -82,7 +82,8 @@ DEMAND = Demand(
     ],
 )
 def test_a_demand_charges_a_quota_key_as_the_quota_controller_does(key, amount):
-    assert charge(key, tally_of(DEMAND, {})) == amount
+    (tally,) = tallies_of(DEMAND).values()
+    assert charge(key, tally, DEMAND.objects) == amount
 
 
 @pytest.mark.parametrize(
@@ -270,9 +271,9 @@ def test_a_demand_larger_than_the_declared_capacity_fails_at_once():
 
 
 def test_a_pod_larger_than_the_limit_range_fails_at_once():
-    view = cluster(limit_ranges=[LimitRangeView("team-a", "small", amounts(memory="2Gi"))])
+    view = cluster(limit_ranges=[limit_range(maximum=amounts(memory="2Gi"))])
     assert impossible(view, demand(2, memory="4Gi")) == (
-        "memory: needs 4 GiB, 2 GiB free of limit range small (for one executor pod)"
+        "memory: needs 4 GiB, 2 GiB free of limit range small (for one executor container)"
     )
 
 
@@ -312,8 +313,8 @@ def test_a_quota_on_requests_makes_a_demand_without_requests_impossible():
 @pytest.mark.parametrize(
     "limit_range",
     [
-        LimitRangeView("team-a", "filled", Resources(), default_limits=keys(cpu="2")),
-        LimitRangeView("team-a", "filled", keys(cpu="2")),
+        limit_range(default_limits=keys(cpu="2")),
+        limit_range(maximum=keys(cpu="2")),
     ],
     ids=["by its default", "by its maximum"],
 )

@@ -5,9 +5,10 @@ import pytest
 
 from airflow_priority_spark.scheduling.cycle import decide
 from airflow_priority_spark.scheduling.model import Demand, PodSet, Taint, Toleration, describe_blocked
-from airflow_priority_spark.scheduling.nodes import NodePool, tolerates
-from airflow_priority_spark.scheduling.placement import place, shape_of
+from airflow_priority_spark.scheduling.nodes import NodePool
+from airflow_priority_spark.scheduling.placement import groups_of, place
 from airflow_priority_spark.scheduling.resources import Resources
+from airflow_priority_spark.scheduling.taints import tolerates
 from tests.property.scheduling.builders import (
     GIB,
     TEAM_B,
@@ -68,7 +69,7 @@ def test_the_sentence_says_how_many_executors_fit_and_where():
     wants = demand(4, "4", "8Gi", node_selector=(("disk", "ssd"),))
     assert sentence(cluster(nodes=nodes, pods=busy), wants) == (
         "placement: executor pods need 4 CPU and 8 GiB each, 2 of 4 fit, the largest hole is "
-        "8 CPU and 16 GiB of nodes with disk=ssd"
+        "8 CPU and 16 GiB of nodes with disk=ssd; left out of 3 nodes: 1 without disk=ssd"
     )
 
 
@@ -96,7 +97,7 @@ def test_a_tainted_node_takes_only_pods_that_tolerate_every_taint():
     assert starts(view, driver_only(tolerations=both))
     assert sentence(view, driver_only(tolerations=one)) == (
         "placement: the driver pod needs 1 CPU and 1 GiB, no ready node accepts them "
-        "(nodes, taints tolerated: spark) even on empty nodes"
+        "(nodes, taints tolerated: spark; left out of 1 node: 1 with taint gpu) even on empty nodes"
     )
 
 
@@ -230,12 +231,12 @@ def test_for_a_driver_and_equal_executors_the_answer_is_exact():
                     pod_set("executor", count, each[0], f"{each[1]}Gi"),
                 )
             )
-            pool = NodePool(nodes, [shape_of(pods) for pods in wants.pod_sets], lambda _: ({}, 0))
+            pool = NodePool(nodes, lambda _: ({}, 0))
             expected = every_assignment([first, second], [one] + [each] * count)
-            assert (place(pool, wants) is not None) == expected, (first, second, one, each, count)
+            assert (place(pool, groups_of(wants)) is not None) == expected, (first, second, one, each, count)
 
 
 def test_equal_nodes_are_one_entry():
-    pool = NodePool([node(f"n{n:04}") for n in range(500)], [], lambda _: ({}, 0))
-    assert [len(kind.entries) for kind in pool.kinds] == [1]
+    pool = NodePool([node(f"n{n:04}") for n in range(500)], lambda _: ({}, 0))
+    assert [len(kind.shelf) for kind in pool.kinds] == [1]
     assert pool.free(0)[:2] == (8000, 32 * GIB)
