@@ -8,11 +8,11 @@ stops. Room and limits only shrink during a decision, so who is parked need not 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from airflow_priority_spark.scheduling.heads import PoolLine, QueueLine
+from airflow_priority_spark.scheduling.heads import IDLE, PoolLine, QueueLine
 from airflow_priority_spark.scheduling.limits import Limits
 from airflow_priority_spark.scheduling.model import (
     Blocked,
@@ -28,10 +28,10 @@ from airflow_priority_spark.scheduling.model import (
     QueueView,
     Rules,
 )
-from airflow_priority_spark.scheduling.order import pool_key
+from airflow_priority_spark.scheduling.order import fifo_key, pool_key
 from airflow_priority_spark.scheduling.outcome import Outcome
 from airflow_priority_spark.scheduling.room import ClusterRoom
-from airflow_priority_spark.scheduling.waiting import Waiting
+from airflow_priority_spark.scheduling.waiting import QueueWaiting
 
 _PLACEMENT: Final = "placement"
 
@@ -43,20 +43,20 @@ class Common:
     rules: Rules
     now: float
     limits: Limits
-    waiting: Waiting
+    waiting: Mapping[QueueKey, QueueWaiting]
     outcome: Outcome
 
     def lines(self, queue: QueueView) -> QueueLine:
-        """Return a queue's lines."""
-        pools = [
-            PoolLine(
-                pool,
-                self.waiting.line(queue.key, pool.name),
-                self._eligible,
-                pool.head_rules or self.rules.head_rules,
-            )
-            for pool in sorted(queue.pools, key=pool_key)
-        ]
+        """Return the lines of a queue's pools; a pool that nobody waits in has none, and is saved at once."""
+        waiting = self.waiting.get(queue.key)
+        pools = []
+        for view in sorted(queue.pools, key=pool_key):
+            jobs = waiting.line(view.name) if waiting is not None else ()
+            if jobs:
+                rules = view.head_rules or self.rules.head_rules
+                pools.append(PoolLine(view, jobs, self._eligible, rules))
+            else:
+                self.outcome.pools[queue.key, view.name] = IDLE
         return QueueLine(queue, pools)
 
     def _eligible(self, job: QueuedJob) -> bool:
@@ -110,8 +110,10 @@ class ClusterCycle:
         self._common, self._now = common, common.now
         self._rules, self._limits, self._outcome = common.rules, common.limits, common.outcome
         self._queues = queues
-        demands = [job for queue in queues for job in common.waiting.demands(queue)]
-        self.room = ClusterRoom(cluster, members, demands, grants)
+        self._waiting = [common.waiting[queue.key] for queue in queues if queue.key in common.waiting]
+        self.room = ClusterRoom(
+            cluster, members, [job for found in self._waiting for job in found.some()], grants
+        )
         self._nodes_count = cluster.fixed_nodes
         self._never: dict[tuple[QueueKey, int], Blocked | None] = {}
         #: How many jobs may still be admitted.
@@ -119,17 +121,26 @@ class ClusterCycle:
 
     def prepare(self) -> None:
         """Sort out what could never start, and admit what is admitted whatever the room."""
-        for queue in self._queues:
-            for job in self._common.waiting.new(queue):
-                why = self._impossible(queue.key, job.demand)
-                if why is not None and self._rules.fail_impossible:
-                    self._outcome.impossible[job.job_id] = Impossible(why)
-        for queue in self._queues:
-            for job in self._common.waiting.unchecked(queue.key)[: max(0, self.left)]:
+        if self._rules.fail_impossible:
+            for waiting in self._waiting:
+                self._fail_impossible(waiting)
+        for waiting in self._waiting:
+            for job in sorted(waiting.unchecked, key=fifo_key)[: max(0, self.left)]:
                 verdict = self.room.admit_unchecked(job)
                 if verdict is not None:
                     self._outcome.observed[job.job_id] = verdict
                 self._admit(job)
+
+    def _fail_impossible(self, waiting: QueueWaiting) -> None:
+        """Find who could not start in an empty queue, wherever they stand in line."""
+        hopeless = {
+            identity: why
+            for identity, job in waiting.demands.items()
+            if (why := self._impossible(job.queue, job.demand)) is not None
+        }
+        if hopeless:
+            for job in waiting.asking(hopeless):
+                self._outcome.impossible[job.job_id] = Impossible(hopeless[id(job.demand)])
 
     def lines(self) -> list[QueueLine]:
         """Return the lines of the queues that may admit."""

@@ -29,7 +29,7 @@ from airflow_priority_spark.scheduling.limits import Limits
 from airflow_priority_spark.scheduling.model import Decisions, Grant, QueueView, Snapshot
 from airflow_priority_spark.scheduling.order import queue_key
 from airflow_priority_spark.scheduling.outcome import Outcome
-from airflow_priority_spark.scheduling.waiting import Waiting
+from airflow_priority_spark.scheduling.waiting import waiting_of
 
 
 def decide(snapshot: Snapshot, now: float) -> Decisions:
@@ -38,7 +38,7 @@ def decide(snapshot: Snapshot, now: float) -> Decisions:
     :param snapshot: the picture; it is not changed.
     :param now: POSIX seconds, for the clocks of blocked heads.
     """
-    common = Common(snapshot.rules, now, Limits(snapshot), Waiting(snapshot), Outcome())
+    common = Common(snapshot.rules, now, Limits(snapshot), waiting_of(snapshot), Outcome())
     cycles = _cycles(snapshot, common)
     for cycle in cycles:
         cycle.prepare()

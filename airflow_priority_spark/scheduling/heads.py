@@ -11,11 +11,15 @@ each keep half of the room would both wait for ever.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from airflow_priority_spark.scheduling.clock import HeadClock
 from airflow_priority_spark.scheduling.model import HeadRules, PoolState, PoolView, QueuedJob, QueueView
 from airflow_priority_spark.scheduling.order import blocked_key
 from airflow_priority_spark.scheduling.shares import charged, next_pool
+
+#: What a pool remembers that nobody waits in.
+IDLE: Final = PoolState(0, None, None)
 
 
 class PoolLine:

@@ -16,7 +16,10 @@ Every key ends on something unique, so the order in which a snapshot lists thing
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
+from operator import attrgetter
+from typing import Final
 
 from airflow_priority_spark.scheduling.model import PoolView, QueuedJob, QueueKey, QueueView
 
@@ -26,9 +29,8 @@ _PRECEDENCE = ("cpu", "memory", "pods", "storage", "ephemeral-storage")
 _EXTENDED, _OTHER = len(_PRECEDENCE), len(_PRECEDENCE) + 1
 
 
-def fifo_key(job: QueuedJob) -> tuple[float, int, str]:
-    """Return a job's place inside its pool."""
-    return (*job.position, job.job_id)
+#: A job's place inside its pool: instant of enqueueing, trigger id, job id.
+fifo_key: Final[Callable[[QueuedJob], tuple[tuple[float, int], str]]] = attrgetter("position", "job_id")
 
 
 def queue_key(queue: QueueView) -> QueueKey:

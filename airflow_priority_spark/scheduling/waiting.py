@@ -2,59 +2,76 @@
 """Who waits in which priority pool, in order.
 
 Most waiting jobs are never looked at: a decision admits a batch and stops at each pool's blocked head.
-So jobs that come in any order are touched a few times each and no more, and lines that the caller
-keeps in order are read only as far as somebody gets.
+So jobs that come in any order are touched a few times here, with nothing dear among it, and lines that
+the caller keeps in order are read only as far as somebody gets.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from heapq import merge
+from itertools import chain
 
-from airflow_priority_spark.scheduling.model import QueuedJob, QueueKey, QueueView, Snapshot
+from airflow_priority_spark.scheduling.model import QueuedJob, QueueKey, Snapshot
 from airflow_priority_spark.scheduling.order import fifo_key
 
 
-class Waiting:
-    """The waiting jobs of a snapshot that may be looked at."""
+@dataclass(slots=True)
+class QueueWaiting:
+    """The waiting jobs of one queue; ineligible ones may be among those in ``lines``.
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._lines = snapshot.lines
-        self._checked: dict[tuple[QueueKey, str], list[QueuedJob]] = {}
-        self._unchecked: dict[QueueKey, list[QueuedJob]] = {}
-        for job in snapshot.jobs:
-            if job.ineligible is None:
-                if job.unchecked:
-                    self._unchecked.setdefault(job.queue, []).append(job)
-                    continue
-                place = (job.queue, job.pool)
-                if place in self._checked:
-                    self._checked[place].append(job)
-                else:
-                    self._checked[place] = [job]
+    :param pools: jobs that came in any order, by priority pool.
+    :param lines: jobs that came in order, by priority pool.
+    :param unchecked: those that are admitted whatever the room.
+    :param demands: one job of each demand in ``pools``, by the demand's identity: jobs of one make often
+        share theirs.
+    """
 
-    def line(self, queue: QueueKey, pool: str) -> Iterable[QueuedJob]:
-        """Return a priority pool's jobs, first in line first; ineligible ones may be among them."""
-        jobs = self._checked.get((queue, pool), [])
+    pools: dict[str, list[QueuedJob]] = field(default_factory=dict)
+    lines: dict[str, Sequence[QueuedJob]] = field(default_factory=dict)
+    unchecked: list[QueuedJob] = field(default_factory=list)
+    demands: dict[int, QueuedJob] = field(default_factory=dict)
+
+    def add(self, job: QueuedJob) -> None:
+        """Take in a job that came in any order."""
+        if job.unchecked:
+            self.unchecked.append(job)
+            return
+        self.demands[id(job.demand)] = job
+        line = self.pools.get(job.pool)
+        if line is None:
+            self.pools[job.pool] = [job]
+        else:
+            line.append(job)
+
+    def line(self, pool: str) -> Iterable[QueuedJob]:
+        """Return a priority pool's jobs, first in line first."""
+        jobs, line = self.pools.get(pool, ()), self.lines.get(pool, ())
         if len(jobs) > 1:
-            jobs.sort(key=fifo_key)
-        line = self._lines.get((queue, pool), ())
+            jobs = sorted(jobs, key=fifo_key)
         return merge(line, jobs, key=fifo_key) if line and jobs else line or jobs
 
-    def unchecked(self, queue: QueueKey) -> list[QueuedJob]:
-        """Return the jobs of a queue that are admitted whatever the room, first in line first."""
-        return sorted(self._unchecked.get(queue, ()), key=fifo_key)
+    def some(self) -> list[QueuedJob]:
+        """Return jobs that between them stand for all others."""
+        firsts = [line[0] for line in self.lines.values()]
+        return [*self.demands.values(), *firsts, *self.unchecked]
 
-    def new(self, queue: QueueView) -> Iterator[QueuedJob]:
-        """Return a queue's checked jobs that are not in a line, in no order."""
-        for pool in queue.pools:
-            yield from self._checked.get((queue.key, pool.name), ())
+    def asking(self, demands: Mapping[int, object]) -> Iterator[QueuedJob]:
+        """Return the jobs in ``pools`` that ask for one of some demands."""
+        return (job for job in chain.from_iterable(self.pools.values()) if id(job.demand) in demands)
 
-    def demands(self, queue: QueueView) -> list[QueuedJob]:
-        """Return one job of each demand the decision may ask about."""
-        found = {id(job.demand): job for job in self._unchecked.get(queue.key, ())}
-        for pool in queue.pools:
-            place = (queue.key, pool.name)
-            for jobs in (self._checked.get(place, ()), self._lines.get(place, ())):
-                found.update((id(job.demand), job) for job in jobs)
-        return list(found.values())
+
+def waiting_of(snapshot: Snapshot) -> dict[QueueKey, QueueWaiting]:
+    """Return who waits where, without the jobs of ``snapshot.jobs`` that are not eligible."""
+    queues: dict[QueueKey, QueueWaiting] = {}
+    for job in snapshot.jobs:
+        if job.ineligible is None:
+            queue = queues.get(job.queue)
+            if queue is None:
+                queue = queues[job.queue] = QueueWaiting()
+            queue.add(job)
+    for (key, pool), line in snapshot.lines.items():
+        if line:
+            queues.setdefault(key, QueueWaiting()).lines[pool] = line
+    return queues
