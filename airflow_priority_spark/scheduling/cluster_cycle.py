@@ -110,10 +110,9 @@ class ClusterCycle:
         self._common, self._now = common, common.now
         self._rules, self._limits, self._outcome = common.rules, common.limits, common.outcome
         self._queues = queues
-        self._waiting = [common.waiting[queue.key] for queue in queues if queue.key in common.waiting]
-        self.room = ClusterRoom(
-            cluster, members, [job for found in self._waiting for job in found.some()], grants
-        )
+        waiting = {queue.key: common.waiting[queue.key] for queue in queues if queue.key in common.waiting}
+        self._waiting = tuple(waiting.values())
+        self.room = ClusterRoom(cluster, members, waiting, grants)
         self._nodes_count = cluster.fixed_nodes
         self._never: dict[tuple[QueueKey, int], Blocked | None] = {}
         #: How many jobs may still be admitted.

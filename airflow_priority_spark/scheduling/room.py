@@ -46,7 +46,7 @@ class ClusterRoom:
     """One cluster's room during one decision.
 
     :param queues: the cluster's queues.
-    :param jobs: every job the decision may ask about.
+    :param waiting: the queues in which somebody waits.
     :param grants: the cluster's grants.
     """
 
@@ -54,7 +54,7 @@ class ClusterRoom:
         self,
         view: ClusterView,
         queues: Sequence[QueueView],
-        jobs: Iterable[QueuedJob],
+        waiting: Iterable[QueueKey],
         grants: Iterable[Grant],
     ) -> None:
         self._view = view
@@ -68,7 +68,7 @@ class ClusterRoom:
         self._promises = promises_of(grants, self._usage, self._filled, view.default_priority_class)
         self._held: dict[str, Tally] = {}
         self._totals = self._memory.totals(view)
-        self._active_weight = self._weight_of_active({job.queue for job in jobs})
+        self._active_weight = self._weight_of_active(set(waiting))
         counts_nodes = view.fixed_nodes and view.mode == "quota+nodes"
         self._nodes = NodeRoom(view, self._memory, self._promises) if counts_nodes else None
         maxima = None if view.fixed_nodes else view.node_maxima

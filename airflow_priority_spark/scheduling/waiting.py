@@ -52,11 +52,6 @@ class QueueWaiting:
             jobs = sorted(jobs, key=fifo_key)
         return merge(line, jobs, key=fifo_key) if line and jobs else line or jobs
 
-    def some(self) -> list[QueuedJob]:
-        """Return jobs that between them stand for all others."""
-        firsts = [line[0] for line in self.lines.values()]
-        return [*self.demands.values(), *firsts, *self.unchecked]
-
     def asking(self, demands: Mapping[int, object]) -> Iterator[QueuedJob]:
         """Return the jobs in ``pools`` that ask for one of some demands."""
         return (job for job in chain.from_iterable(self.pools.values()) if id(job.demand) in demands)
