@@ -13,11 +13,27 @@ requirements of one are all needed, an empty term matches nothing); ``k8s.io/api
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from hashlib import sha256
 from typing import Final, Literal, NamedTuple
 
 #: The label every namespace carries with its own name.
 NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
 HOSTNAME: Final = "kubernetes.io/hostname"
+
+
+#: No label's value begins with it.
+_CONCEALED: Final = "#"
+
+
+@lru_cache(maxsize=4096)
+def conceal(value: str) -> str:
+    """Return a stand-in for a label's value that can be compared but not read.
+
+    What a DAG author writes into labels is nobody's business but the cluster's; whether two labels are
+    equal is all that affinity asks.
+    """
+    return _CONCEALED + sha256(value.encode()).hexdigest()[:16]
 
 
 class Requirement(NamedTuple):
@@ -34,14 +50,21 @@ class Requirement(NamedTuple):
         """Tell whether some labels satisfy it; an unknown operator holds for none."""
         found = labels.get(self.key)
         if self.operator == "In":
-            return found in self.values
+            return self._has(found)
         if self.operator == "NotIn":
-            return found not in self.values
+            return not self._has(found)
         if self.operator == "Exists":
             return found is not None
         if self.operator == "DoesNotExist":
             return found is None
         return self._compares(found)
+
+    def _has(self, found: str | None) -> bool:
+        if found is None or found in self.values:
+            return found is not None
+        if found.startswith(_CONCEALED):
+            return any(conceal(value) == found for value in self.values)
+        return any(value.startswith(_CONCEALED) and conceal(found) == value for value in self.values)
 
     def _compares(self, found: str | None) -> bool:
         try:
@@ -149,9 +172,10 @@ def accepts_node(nodes: tuple[NodeTerm, ...], name: str, labels: Mapping[str, st
 
 def describe_requirement(one: Requirement) -> str:
     """Say a requirement as a person would, e.g. ``disk=ssd``, ``zone in (a, b)`` or ``no label spot``."""
-    if one.operator == "In" and len(one.values) == 1:
-        return f"{one.key}={one.values[0]}"
-    listed = f"({', '.join(one.values)})"
+    values = ["…" if value.startswith(_CONCEALED) else value for value in one.values]
+    if one.operator == "In" and len(values) == 1:
+        return f"{one.key}={values[0]}"
+    listed = f"({', '.join(values)})"
     said: dict[str, str] = {
         "In": f"{one.key} in {listed}",
         "NotIn": f"{one.key} not in {listed}",

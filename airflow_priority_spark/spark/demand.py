@@ -23,7 +23,13 @@ from airflow_priority_spark.scheduling.resources import (
     format_amount,
     format_needed_and_free,
 )
-from airflow_priority_spark.spark.constraints import node_selector, tolerations
+from airflow_priority_spark.spark.constraints import (
+    affinity,
+    node_selector,
+    pod_labels,
+    scope,
+    tolerations,
+)
 from airflow_priority_spark.spark.executors import DEFAULT_EXECUTORS, RESERVES, Reserve, executor_count
 from airflow_priority_spark.spark.objects import quota_objects
 from airflow_priority_spark.spark.pods import Overheads, pod_amounts
@@ -105,6 +111,10 @@ def _pod_set(reading: Reading, role: Role, count: int, overheads: Overheads) -> 
         limits=amounts.limits,
         node_selector=node_selector(reading, role),
         tolerations=tolerations(reading, role),
+        affinity=affinity(reading, role),
+        labels=tuple(sorted(pod_labels(reading, role).items())),
+        containers=amounts.containers,
+        scope=scope(reading, role),
     )
 
 
@@ -169,7 +179,8 @@ def _amounts(requests: Resources) -> dict[str, Any]:
 def excess(fresh: Demand, admitted: Demand) -> str:
     """Say in what a demand exceeds the admitted one; empty when what was admitted still suffices.
 
-    A different placement (selector, tolerations) counts: the room was found for the old one.
+    A different placement (selector, tolerations, affinity) or priority class counts: the room was found for
+    the old one.
     """
     granted = {pods.name: pods for pods in admitted.pod_sets}
     for pods in fresh.pod_sets:
@@ -182,6 +193,8 @@ def excess(fresh: Demand, admitted: Demand) -> str:
                 return f"{pods.name} {what}: {more} instead of {less}"
         if pods.count and (pods.node_selector, pods.tolerations) != (old.node_selector, old.tolerations):
             return f"{pods.name}: other node selector or tolerations"
+        if pods.count and (pods.affinity, pods.scope) != (old.affinity, old.scope):
+            return f"{pods.name}: other affinity, topology spread or priority class"
     for what, amount in fresh.objects.items():
         if amount > admitted.objects[what]:
             more, less = format_needed_and_free(what, amount, admitted.objects[what])

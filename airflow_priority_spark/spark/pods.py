@@ -16,11 +16,11 @@ init container together with the restartable ones started before it, whichever i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
 
 from airflow_priority_spark.errors import InvalidManifest, InvalidQuantity
-from airflow_priority_spark.scheduling.model import NO_RESOURCES
+from airflow_priority_spark.scheduling.model import NO_RESOURCES, Container
 from airflow_priority_spark.scheduling.resources import CPU, MEMORY, Resources, format_amount
 from airflow_priority_spark.spark import sizing
 from airflow_priority_spark.spark.reading import Reading, Role
@@ -34,10 +34,14 @@ _Container = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """Requests and limits, of a container or of a pod."""
+    """Requests and limits, of a container or of a pod.
+
+    :param containers: of a pod that is more than Spark's container alone, for limit ranges.
+    """
 
     requests: Resources = NO_RESOURCES
     limits: Resources = NO_RESOURCES
+    containers: tuple[Container, ...] = ()
 
     def plus(self, other: Amounts) -> Amounts:
         """Return the sums."""
@@ -74,7 +78,28 @@ def pod_amounts(reading: Reading, role: Role, overheads: Overheads) -> Amounts:
     if whole.requests != main.requests:
         said = ", ".join(format_amount(name, amount) for name, amount in whole.requests.items())
         reading.explain.append(f"{role} pod: {said} (Spark's container and what is beside it)")
+    if sidecars or inits or whole != main:
+        return replace(whole, containers=_containers(role, main, sidecars, inits))
     return whole
+
+
+def _containers(
+    role: Role,
+    main: Amounts,
+    sidecars: Iterable[tuple[str, _Container]],
+    inits: Iterable[tuple[str, _Container]],
+) -> tuple[Container, ...]:
+    """Return the containers of a pod one by one, in the order in which they start."""
+    found = []
+    for place, container in inits:
+        amounts = container_amounts(container, place)
+        kind: Literal["init", "sidecar"] = "sidecar" if container.get("restartPolicy") == "Always" else "init"
+        found.append(Container(str(container.get("name")), amounts.requests, amounts.limits, kind))
+    found.append(Container(MAIN_CONTAINER[role], main.requests, main.limits))
+    for place, container in sidecars:
+        amounts = container_amounts(container, place)
+        found.append(Container(str(container.get("name")), amounts.requests, amounts.limits))
+    return tuple(found)
 
 
 def container_amounts(container: _Container, where: str) -> Amounts:

@@ -19,6 +19,7 @@ from typing import Any, Final, Literal
 from airflow_priority_spark.errors import InvalidRequest
 from airflow_priority_spark.scheduling.model import Demand, PodSet, Toleration
 from airflow_priority_spark.scheduling.resources import Resources
+from airflow_priority_spark.spark import placement_json
 
 SCHEMA_VERSION: Final = 1
 #: Bytes of JSON; a demand with two pod sets, tolerations and labels stays far below.
@@ -189,6 +190,7 @@ def demand_to_json(demand: Demand) -> dict[str, Any]:
                 "limits": pods.limits.as_dict(),
                 "node_selector": dict(pods.node_selector),
                 "tolerations": [toleration._asdict() for toleration in pods.tolerations],
+                **placement_json.to_json(pods),
             }
             for pods in demand.pod_sets
         ],
@@ -212,7 +214,7 @@ def demand_from_json(value: Any) -> Demand:
 
 
 def _pod_set(value: Any, where: str) -> PodSet:
-    known = {"name", "count", "requests", "limits", "node_selector", "tolerations"}
+    known = {"name", "count", "requests", "limits", "node_selector", "tolerations"} | placement_json.KEYS
     data = _object(value, where, known)
     selector = _object(data.get("node_selector", {}), f"{where}.node_selector")
     tolerations = data.get("tolerations", [])
@@ -228,6 +230,10 @@ def _pod_set(value: Any, where: str) -> PodSet:
         limits=_amounts(data.get("limits", {}), f"{where}.limits"),
         node_selector=tuple(sorted((str(name), str(text)) for name, text in selector.items())),
         tolerations=tuple(_toleration(item, f"{where}.tolerations") for item in tolerations),
+        affinity=placement_json.affinity(data.get("affinity"), f"{where}.affinity"),
+        labels=placement_json.labels(data.get("labels"), f"{where}.labels"),
+        containers=placement_json.containers(data.get("containers"), f"{where}.containers", _amounts),
+        scope=placement_json.scope(data.get("scope"), f"{where}.scope"),
     )
 
 

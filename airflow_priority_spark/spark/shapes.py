@@ -17,10 +17,14 @@ from airflow_priority_spark.errors import InvalidManifest
 _RESOURCES: Final[Mapping[str, Any]] = {"requests": {}, "limits": {}}
 _CONTAINERS: Final = [{"resources": _RESOURCES}]
 _REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"
+_SELECTOR: Final[Mapping[str, Any]] = {"matchLabels": {}, "matchExpressions": [{}]}
+_TERMS: Final = [{"labelSelector": _SELECTOR, "namespaceSelector": _SELECTOR}]
 _AFFINITY: Final = {
-    "nodeAffinity": {_REQUIRED: {"nodeSelectorTerms": [{"matchExpressions": [{}]}]}},
-    "podAffinity": {_REQUIRED: [{}]},
-    "podAntiAffinity": {_REQUIRED: [{}]},
+    "nodeAffinity": {
+        _REQUIRED: {"nodeSelectorTerms": [{"matchExpressions": [{}], "matchFields": [{}]}]},
+    },
+    "podAffinity": {_REQUIRED: _TERMS},
+    "podAntiAffinity": {_REQUIRED: _TERMS},
 }
 _VOLUMES: Final = [{"ephemeral": {"volumeClaimTemplate": {"spec": {"resources": _RESOURCES}}}}]
 _POD: Final = {
@@ -31,6 +35,7 @@ _POD: Final = {
     "nodeSelector": {},
     "tolerations": [{}],
     "affinity": _AFFINITY,
+    "topologySpreadConstraints": [{"labelSelector": _SELECTOR}],
     "volumes": _VOLUMES,
 }
 _ROLE: Final = {

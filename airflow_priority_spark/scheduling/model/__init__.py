@@ -33,6 +33,7 @@ from airflow_priority_spark.scheduling.model.decisions import (
     describe_timeout,
 )
 from airflow_priority_spark.scheduling.model.demand import (
+    ANY_SCOPE,
     NO_RESOURCES,
     Container,
     Demand,
@@ -45,6 +46,7 @@ from airflow_priority_spark.scheduling.model.queue import Grant, HeadRules, Pool
 from airflow_priority_spark.scheduling.model.snapshot import Rules, Snapshot
 
 __all__ = [
+    "ANY_SCOPE",
     "NO_RESOURCES",
     "Admission",
     "Blocked",

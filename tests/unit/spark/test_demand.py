@@ -6,7 +6,10 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 
-from airflow_priority_spark.scheduling.model import Toleration
+import pytest
+
+from airflow_priority_spark.scheduling.constraints import PodTerm, Requirement, Spread
+from airflow_priority_spark.scheduling.model import PodScope, Toleration
 from airflow_priority_spark.spark.demand import compute_demand, describe_demand, excess
 from airflow_priority_spark.spark.memory import GIB, MIB
 from tests.unit.spark.manifests import jvm, manifest, volume
@@ -148,10 +151,82 @@ def test_a_required_affinity_that_says_no_more_than_a_selector_is_one():
     assert compute_demand(body).warnings == ()
 
 
-def test_one_that_says_more_is_warned_about():
-    body = affine({"key": "zone", "operator": "In", "values": ["a", "b"]})
+def test_one_that_says_more_is_looked_at_node_by_node():
+    body = affine({"key": "zone", "operator": "In", "values": ["b", "a"]})
+    (term,) = pods(body)[1].affinity.nodes
+    assert term.labels == (Requirement("zone", "In", ("a", "b")),)
     assert pods(body)[1].node_selector == ()
-    assert "spec.executor.affinity: what it requires is not looked at" in compute_demand(body).warnings[0]
+    assert compute_demand(body).warnings == ()
+
+
+def crowd(role="executor", **term):
+    """Return a manifest whose pods of a role must be apart from some pods on every node."""
+    term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "etl"}}, **term}
+    required = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+    return manifest(**{role: {"affinity": required, "labels": {"app": "etl"}}})
+
+
+def test_pods_that_must_be_apart_say_from_whom():
+    (term,) = pods(crowd())[1].affinity.apart
+    assert term == PodTerm("kubernetes.io/hostname", (Requirement("app", "In", ("etl",)),))
+    assert term.selector[0].holds(dict(pods(crowd())[1].labels))
+
+
+def test_what_an_author_writes_into_labels_cannot_be_read_from_the_demand():
+    labels = dict(pods(manifest(driver={"labels": {"key": "hunter2"}}))[0].labels)
+    assert "hunter2" not in str(labels)
+    assert Requirement("key", "In", ("hunter2",)).holds(labels)
+    assert not Requirement("key", "In", ("hunter3",)).holds(labels)
+    assert Requirement("key", "NotIn", ("hunter3",)).holds(labels)
+
+
+@pytest.mark.parametrize(
+    ("keys", "term"),
+    [
+        ({"matchLabelKeys": ["spark-app-selector"]}, {"job": "same"}),
+        ({"mismatchLabelKeys": ["spark-app-selector"]}, {"job": "other"}),
+        ({"matchLabelKeys": ["no-such-label"]}, {}),
+        (
+            {"matchLabelKeys": ["spark-role"]},
+            {
+                "selector": (
+                    Requirement("app", "In", ("etl",)),
+                    Requirement("spark-role", "In", ("executor",)),
+                )
+            },
+        ),
+    ],
+    ids=["a label of the job alone", "of other jobs", "a label nobody has", "a label that is known"],
+)
+def test_a_term_that_compares_labels_means_pods_of_the_same_job_or_with_the_same_value(keys, term):
+    plain = PodTerm("kubernetes.io/hostname", (Requirement("app", "In", ("etl",)),))
+    assert pods(crowd(**keys))[1].affinity.apart == (plain._replace(**term),)
+
+
+def test_a_hard_topology_spread_of_a_template_counts_and_a_soft_one_does_not():
+    hard = {"topologyKey": "zone", "maxSkew": 2, "whenUnsatisfiable": "DoNotSchedule", "labelSelector": {}}
+    soft = {"topologyKey": "rack", "maxSkew": 1, "whenUnsatisfiable": "ScheduleAnyway"}
+    template = {"spec": {"topologySpreadConstraints": [hard, soft]}}
+    assert pods(manifest(executor={"template": template}))[1].affinity.spread == (Spread("zone", 2),)
+
+
+def test_a_pod_says_what_the_scopes_of_quotas_look_at():
+    elsewhere = {"topologyKey": "zone", "namespaces": ["other"], "labelSelector": {}}
+    preferred = {"preferredDuringSchedulingIgnoredDuringExecution": [{"podAffinityTerm": elsewhere}]}
+    body = manifest(
+        driver={"priorityClassName": "high", "template": {"spec": {"activeDeadlineSeconds": 60}}},
+        executor={"affinity": {"podAffinity": preferred}},
+    )
+    driver, executor = pods(body)
+    assert driver.scope == PodScope("high", deadline=True)
+    assert executor.scope == PodScope(cross_namespace=True)
+
+
+def test_a_pod_with_a_sidecar_lists_its_containers_for_limit_ranges():
+    sidecar = {"name": "proxy", "resources": {"requests": {"cpu": "1", "memory": "1Gi"}}}
+    driver, executor = pods(manifest(driver={"sidecars": [sidecar]}))
+    assert [item.name for item in driver.containers] == ["spark-kubernetes-driver", "proxy"]
+    assert executor.containers == ()
 
 
 def test_every_number_names_the_field_that_decided_it():

@@ -9,6 +9,7 @@ from airflow_priority_spark.errors import InvalidInput
 from airflow_priority_spark.spark.demand import compute_demand
 from tests.unit.spark.manifests import jvm, manifest, volume
 
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 VOLUME = "spark.kubernetes.executor.volumes.persistentVolumeClaim.d.options"
 
 IMPOSSIBLE = [
@@ -92,6 +93,36 @@ IMPOSSIBLE = [
         ),
         "spec.driver.template.spec.containers.resources.limits[cpu]: '1 CPU'",
         "at least the request of 2 CPU",
+    ),
+    (
+        "pods apart by no label",
+        manifest(driver={"affinity": {"podAntiAffinity": {REQUIRED: [{"labelSelector": {}}]}}}),
+        "spec.driver.affinity.podAntiAffinity.topologyKey: None",
+        "such as kubernetes.io/hostname",
+    ),
+    (
+        "an operator that is none",
+        manifest(
+            executor={
+                "affinity": {
+                    "nodeAffinity": {
+                        REQUIRED: {"nodeSelectorTerms": [{"matchExpressions": [{"operator": "Is"}]}]}
+                    }
+                }
+            }
+        ),
+        "spec.executor.affinity.nodeAffinity.operator: 'Is'",
+        "In, NotIn, Exists, DoesNotExist, Gt, Lt",
+    ),
+    (
+        "a skew of nothing",
+        manifest(
+            executor={
+                "template": {"spec": {"topologySpreadConstraints": [{"topologyKey": "zone", "maxSkew": 0}]}}
+            }
+        ),
+        "spec.executor.topologySpreadConstraints.maxSkew: 0",
+        "a whole number of at least 1",
     ),
     (
         "tasks larger than their executors",
@@ -196,15 +227,6 @@ WARNINGS = [
         "a container whose pod a quota refuses",
         jvm(driver={"sidecars": [{"name": "proxy", "resources": {"requests": {"cpu": "1"}}}]}),
         "spec.driver.sidecars: container 'proxy' requests no memory; a quota on them refuses its pod",
-    ),
-    (
-        "an affinity between pods",
-        manifest(
-            executor={
-                "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{}]}}
-            }
-        ),
-        "spec.executor.affinity: what it requires is not looked at",
     ),
 ]
 

@@ -11,18 +11,68 @@ from airflow_priority_spark.spark.demand import compute_demand
 from airflow_priority_spark.spark.request import MAX_REQUEST_BYTES, AdmissionRequest, ConnectionRef
 from tests.unit.spark.manifests import manifest
 
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 DEMAND = compute_demand(
     manifest(
         executor={
             "instances": 3,
             "nodeSelector": {"zone": "a"},
             "tolerations": [{"key": "spot", "operator": "Exists"}],
+            "priorityClassName": "high",
+            "sidecars": [{"name": "proxy", "resources": {"requests": {"cpu": "1", "memory": "1Gi"}}}],
+            "affinity": {
+                "nodeAffinity": {
+                    REQUIRED: {
+                        "nodeSelectorTerms": [
+                            {"matchExpressions": [{"key": "disk", "operator": "In", "values": ["a", "b"]}]},
+                            {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n1"]}]},
+                        ]
+                    }
+                },
+                "podAffinity": {
+                    REQUIRED: [
+                        {
+                            "topologyKey": "zone",
+                            "labelSelector": {"matchLabels": {"app": "cache"}},
+                            "namespaceSelector": {},
+                        }
+                    ]
+                },
+                "podAntiAffinity": {
+                    REQUIRED: [
+                        {
+                            "topologyKey": "kubernetes.io/hostname",
+                            "labelSelector": {
+                                "matchExpressions": [{"key": "spark-role", "operator": "Exists"}]
+                            },
+                            "mismatchLabelKeys": ["spark-app-selector"],
+                        }
+                    ]
+                },
+            },
+            "template": {
+                "spec": {
+                    "topologySpreadConstraints": [
+                        {"topologyKey": "zone", "maxSkew": 2, "labelSelector": {}, "minDomains": 3}
+                    ]
+                }
+            },
         }
     )
 ).demand
 REQUEST = AdmissionRequest(
     "team-a", "high", DEMAND, ConnectionRef("k8s", in_cluster=True), "observe", "why", 2
 )
+
+
+def test_affinity_spread_sidecars_and_priority_class_are_in_the_request():
+    _, executor = DEMAND.pod_sets
+    assert all(executor.affinity)
+    assert executor.containers
+    assert executor.scope.priority_class == "high"
+    written = REQUEST.to_json()["demand"]["pod_sets"]
+    assert json.loads(json.dumps(written)) == written
+    assert {"affinity", "containers", "scope"} & set(written[0]) == set()
 
 
 def changed(path, value):
@@ -51,6 +101,43 @@ WRONG = [
     (("connection", "in_cluster"), "yes", "connection.in_cluster: 'yes' is not valid"),
     (("connection", "token"), "x", "connection.token: 'present' is not valid"),
     (("demand", "pod_sets"), [], "demand.pod_sets: [] is not valid; allowed: a list with at least one"),
+    (
+        ("demand", "pod_sets", 1, "affinity", "apart", 0, "job"),
+        "every",
+        "demand.pod_sets[1].affinity.apart[0].job: 'every' is not valid; allowed: nothing, same, other",
+    ),
+    (
+        ("demand", "pod_sets", 1, "affinity", "spread", 0, "max_skew"),
+        0,
+        "demand.pod_sets[1].affinity.spread[0].max_skew: 0 is not valid; allowed: a whole number of at least",
+    ),
+    (
+        ("demand", "pod_sets", 1, "affinity", "nodes", 0, "labels", 0),
+        ["disk", "Is", []],
+        "demand.pod_sets[1].affinity.nodes[0].labels[0].operator: 'Is' is not valid; allowed: In, NotIn,",
+    ),
+    (
+        ("demand", "pod_sets", 1, "affinity", "nodes", 0, "labels"),
+        [["disk", "In", []]] * 101,
+        "demand.pod_sets[1].affinity.nodes[0].labels: '101 items' is not valid; allowed: at most 100",
+    ),
+    (
+        ("demand", "pod_sets", 1, "affinity"),
+        [],
+        "demand.pod_sets[1].affinity: [] is not valid; allowed: an obj",
+    ),
+    (
+        ("demand", "pod_sets", 1, "scope", "deadline"),
+        1,
+        "demand.pod_sets[1].scope.deadline: 1 is not valid; allowed: true or",
+    ),
+    (("demand", "pod_sets", 1, "scope", "qos"), 1, "demand.pod_sets[1].scope.qos: 'present' is not"),
+    (("demand", "pod_sets", 1, "labels", "app"), 1, "demand.pod_sets[1].labels.app: 1 is not valid"),
+    (
+        ("demand", "pod_sets", 1, "containers", 0, "kind"),
+        "ephemeral",
+        "demand.pod_sets[1].containers[0].kind: 'ephemeral' is not valid; allowed: nothing, init, sidecar",
+    ),
     (("demand", "pod_sets", 1, "count"), 1.5, "demand.pod_sets[1].count: 1.5 is not valid"),
     (
         ("demand", "pod_sets", 1, "count"),
