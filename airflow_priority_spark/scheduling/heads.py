@@ -97,9 +97,13 @@ class PoolLine:
         self.clock.pause(now)
 
     def state(self) -> PoolState:
-        """Return what the pool must remember."""
+        """Return what the pool must remember; nothing once its last job has gone.
+
+        The next decision would drop the credit anyway; if this one kept it, the order of admissions would
+        depend on whether a cycle happened to run before the next job came.
+        """
         if self.head is None:
-            return PoolState(self.credit, None, None)
+            return IDLE
         return self.clock.state(self.credit, self.head.job_id)
 
 
