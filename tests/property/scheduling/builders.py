@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from airflow_priority_spark.scheduling.model import (
     NO_RESOURCES,
     ClusterView,
+    Decisions,
     Demand,
     Grant,
     HeadRules,
@@ -95,6 +98,19 @@ def queue(key=TEAM_A, **fields) -> QueueView:
     return QueueView(key, **fields)
 
 
+def carried(view: QueueView, decisions: Decisions) -> QueueView:
+    """Return the queue as the next cycle sees it: its pools remember what the decision told them."""
+    return replace(
+        view,
+        pools=tuple(
+            PoolView(
+                pool.name, pool.weight, *decisions.pools[view.key, pool.name], pool.head_rules, pool.limit
+            )
+            for pool in view.pools
+        ),
+    )
+
+
 def job(job_id, wants=None, pool="normal", key=TEAM_A, at=0.0, **fields) -> QueuedJob:
     return QueuedJob(job_id, key, pool, (float(at), 0), wants or driver_only(), **fields)
 
@@ -105,8 +121,8 @@ def jobs(count, wants=None, pool="normal", key=TEAM_A, prefix=None, start=0) -> 
     return [job(f"{name}-{start + n:03}", wants, pool, key, start + n) for n in range(count)]
 
 
-def grant(job_id, wants=None, key=TEAM_A) -> Grant:
-    return Grant(job_id, key, wants or driver_only())
+def grant(job_id, wants=None, key=TEAM_A, **fields) -> Grant:
+    return Grant(job_id, key, wants or driver_only(), **fields)
 
 
 def snapshot(of: ClusterView | None, queued, queues=None, **fields) -> Snapshot:
