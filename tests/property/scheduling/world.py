@@ -14,8 +14,10 @@ from airflow_priority_spark.scheduling.cycle import decide
 from airflow_priority_spark.scheduling.model import (
     ClusterView,
     Decisions,
+    Demand,
     Grant,
     NodeView,
+    PodSet,
     PodView,
     QueuedJob,
     QueueView,
@@ -24,10 +26,20 @@ from airflow_priority_spark.scheduling.model import (
     Snapshot,
 )
 from airflow_priority_spark.scheduling.resources import Resources
+from tests.property.scheduling.builders import carried
 
 
 class OverCommitted(AssertionError):
     """A decision promised room that is not there."""
+
+
+def cores(executors: int, size: int, driver: int = 1) -> Demand:
+    """Return a demand of a driver and executors of so many cores each."""
+
+    def pods(name, count, cpu):
+        return PodSet(name, count, Resources({"cpu": cpu * 1000, "memory": 2**30}))
+
+    return Demand((pods("driver", 1, driver), pods("executor", executors, size)))
 
 
 @dataclass
@@ -52,6 +64,7 @@ class World:
     started: dict[str, float] = field(default_factory=dict)
     order: list[tuple[str, str]] = field(default_factory=list)
     impossible: set[str] = field(default_factory=set)
+    timed_out: dict[str, float] = field(default_factory=dict)
     last: Decisions | None = None
 
     def submit(self, job: QueuedJob, duration: float) -> None:
@@ -103,7 +116,10 @@ class World:
         )
         mode = "quota" if self.nodes is None else "quota+nodes"
         cluster = ClusterView(self.queues[0].key.cluster_id, nodes, self._pod_views(), quotas, mode=mode)
-        grants = tuple(Grant(run.job.job_id, run.job.queue, run.job.demand) for run in self.running.values())
+        grants = tuple(
+            Grant(job.job_id, job.queue, job.demand, job.pool, job.user, job.service)
+            for job in (run.job for run in self.running.values())
+        )
         return Snapshot((cluster,), self.queues, tuple(self.waiting.values()), grants, self.rules)
 
     def cycle(self) -> Decisions:
@@ -124,8 +140,19 @@ class World:
             self.order.append((admission.pool, job.job_id))
         self._check_quotas({admission.queue.namespace for admission in decisions.admissions})
         self._bind(new={admission.job_id for admission in decisions.admissions})
-        self._remember(decisions)
+        self._time_out(decisions)
+        self.queues = tuple(carried(queue, decisions) for queue in self.queues)
         return decisions
+
+    def _time_out(self, decisions: Decisions) -> None:
+        for timeout in decisions.timed_out:
+            job = self.waiting.pop(timeout.job_id)
+            if timeout.action == "retry":
+                position = job.position if timeout.position == "keep" else (self.now, 0)
+                again = replace(job, head_retries=job.head_retries + 1, position=position)
+                self.waiting[job.job_id] = again
+            else:
+                self.timed_out[job.job_id] = self.now
 
     def _check_quotas(self, namespaces: set[str]) -> None:
         for namespace in namespaces & set(self.quotas):
@@ -157,20 +184,3 @@ class World:
                 self.running[job_id].pods.remove(pod)
             elif job_id in new:
                 raise OverCommitted(f"no node has {-size} for {job_id} {pod}")
-
-    def _remember(self, decisions: Decisions) -> None:
-        self.queues = tuple(
-            replace(
-                queue,
-                pools=tuple(
-                    replace(
-                        pool,
-                        credit=(state := decisions.pools[queue.key, pool.name]).credit,
-                        head_id=state.head_id,
-                        head_blocked_since=state.head_blocked_since,
-                    )
-                    for pool in queue.pools
-                ),
-            )
-            for queue in self.queues
-        )
