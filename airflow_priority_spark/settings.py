@@ -18,6 +18,13 @@ from airflow_priority_spark.errors import InvalidInput
 
 SECTION: Final = "priority_spark"
 VERSION_ADDED: Final = "0.1.0"
+#: What is checked, and what is asked besides; read by ``cluster.modes``.
+CAPACITY_MODES: Final = tuple(
+    base + dry_run + placeholder
+    for dry_run in ("", "+dry-run")
+    for placeholder in ("", "+placeholder")
+    for base in ("auto", "quota", "quota+nodes")
+)
 
 
 class _Source(Protocol):
@@ -153,8 +160,25 @@ class Settings:
     capacity_mode: str = _option(
         "auto",
         "What is checked: ``quota``, ``quota+nodes`` (every pod must also fit a node), or ``auto``: "
-        "``quota+nodes`` on fixed nodes, ``quota`` on elastic ones.",
-        allowed=("auto", "quota", "quota+nodes"),
+        "``quota+nodes`` on fixed nodes, ``quota`` on elastic ones. With ``+dry-run`` the API server's "
+        "admission chain is asked about a pod of each job before it is admitted; with ``+placeholder`` pause "
+        "pods in the arbiter's own namespace find the nodes first, so that an autoscaler adds them. Both "
+        "cost API calls for each admitted job.",
+        allowed=CAPACITY_MODES,
+    )
+    placeholder_namespace: str = _option(
+        "",
+        "Where placeholders are made: the arbiter's own namespace, never one that jobs run in, whose quota "
+        "they would use. Empty: the namespace of the arbiter's pod.",
+        example="airflow",
+    )
+    placeholder_priority_class: str = _option(
+        "priority-spark-placeholder",
+        "Priority class of placeholders. Its value must lie between -10 and -1: below that autoscalers add "
+        "no nodes for them, above it pods of jobs could not take their place.",
+    )
+    placeholder_image: str = _option(
+        "registry.k8s.io/pause:3.10", "Image of placeholders: a container that does nothing."
     )
     nodes: str = _option(
         "auto",

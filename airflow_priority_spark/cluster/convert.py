@@ -15,7 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final
+from sys import intern
+from typing import Any, Final, NamedTuple
 
 from airflow_priority_spark.cluster.autoscaling import hint_on_node
 from airflow_priority_spark.scheduling.model import (
@@ -23,22 +24,20 @@ from airflow_priority_spark.scheduling.model import (
     LimitItem,
     LimitRangeView,
     NodeView,
+    PodScope,
     PodView,
+    QuotaScope,
     QuotaView,
     Taint,
     Toleration,
 )
 from airflow_priority_spark.scheduling.resources import Resources, parse_quantity
-from airflow_priority_spark.spark.identity import LABEL_JOB, LABEL_POD_SET
+from airflow_priority_spark.spark.affinity import affinity_of, looks_elsewhere
+from airflow_priority_spark.spark.identity import LABEL_JOB, LABEL_PLACEHOLDER_FOR, LABEL_POD_SET
 
 #: Set by Spark on every pod it makes (``Constants.SPARK_ROLE_LABEL``): ``driver`` or ``executor``.
 LABEL_ROLE: Final = "spark-role"
 _FINISHED: Final = frozenset({"Succeeded", "Failed"})
-
-#: Quota scopes by whether they hold for a Spark pod: it always has requests and never a deadline.
-#: ``PriorityClass`` holds for pods without a class only when it is asked for by absence.
-_SCOPES: Final = {"NotTerminating": True, "NotBestEffort": True}
-_MATCHES_ABSENCE: Final = frozenset({"NotIn", "DoesNotExist"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,25 +67,45 @@ def pod(raw: Mapping[str, Any]) -> PodRecord:
 
     Source of the quota rule: ``QuotaV1Pod`` in ``k8s.io/kubernetes pkg/quota/v1/evaluator/core/pods.go``.
     """
-    metadata, spec = raw["metadata"], raw.get("spec") or {}
+    metadata, spec, status = raw["metadata"], raw.get("spec") or {}, raw.get("status") or {}
     labels = metadata.get("labels") or {}
-    active = (raw.get("status") or {}).get("phase") not in _FINISHED
+    node, active = spec.get("nodeName") or None, status.get("phase") not in _FINISHED
+    affinity = affinity_of(spec, labels, strict=False)
+    placeholder = LABEL_PLACEHOLDER_FOR in labels
+    grace = metadata.get("deletionGracePeriodSeconds")
+    deleted = instant(metadata.get("deletionTimestamp"))
     view = PodView(
         namespace=metadata["namespace"],
         name=metadata["name"],
-        node=spec.get("nodeName") or None,
+        node=node,
         requests=pod_amounts(spec, "requests"),
         limits=pod_amounts(spec, "limits"),
-        job_id=labels.get(LABEL_JOB),
+        job_id=labels.get(LABEL_PLACEHOLDER_FOR if placeholder else LABEL_JOB),
         pod_set=labels.get(LABEL_POD_SET) or labels.get(LABEL_ROLE),
         counts_quota=active,
-        counts_node=active,
+        # A gated pod asks for no node until somebody opens its gates, perhaps never.
+        counts_node=active and not (node is None and spec.get("schedulingGates")),
         node_selector=tuple(sorted((spec.get("nodeSelector") or {}).items())),
         tolerations=_tolerations(spec.get("tolerations") or ()),
+        # Where a bound pod might have gone matters to nobody; whom it keeps away does.
+        affinity=affinity if node is None or not affinity.nodes else affinity._replace(nodes=()),
+        labels=tuple(sorted((intern(name), value) for name, value in labels.items())),
+        scope=_pod_scope(
+            spec.get("priorityClassName") or "",
+            spec.get("activeDeadlineSeconds") is not None,
+            status.get("qosClass") == "BestEffort",
+            looks_elsewhere(spec),
+        ),
+        terminating=deleted is not None,
+        placeholder=placeholder,
     )
-    grace = metadata.get("deletionGracePeriodSeconds")
-    deleted = instant(metadata.get("deletionTimestamp"))
     return PodRecord(view, deleted + grace if active and deleted and grace is not None else None)
+
+
+@lru_cache(maxsize=1024)
+def _pod_scope(priority_class: str, deadline: bool, best_effort: bool, cross_namespace: bool) -> PodScope:
+    """Return what the scopes of quotas look at; the pods of a cluster share few."""
+    return PodScope(priority_class, deadline, best_effort, cross_namespace)
 
 
 def pod_amounts(spec: Mapping[str, Any], which: str) -> Resources:
@@ -148,7 +167,7 @@ def _tolerations(raw: Sequence[Mapping[str, Any]]) -> tuple[Toleration, ...]:
 
 
 def node(raw: Mapping[str, Any]) -> NodeRecord:
-    """Convert a node: ready means the ``Ready`` condition is true and it is not cordoned."""
+    """Convert a node: it is ready when its ``Ready`` condition is true and it is not cordoned."""
     metadata, spec, status = raw["metadata"], raw.get("spec") or {}, raw.get("status") or {}
     conditions = {item.get("type"): item.get("status") for item in status.get("conditions") or ()}
     labels = metadata.get("labels") or {}
@@ -162,20 +181,25 @@ def node(raw: Mapping[str, Any]) -> NodeRecord:
         labels=labels,
         taints=taints,
         ready=conditions.get("Ready") == "True" and not spec.get("unschedulable"),
+        unready_reason=_unready_reason(conditions.get("Ready"), cordoned=bool(spec.get("unschedulable"))),
     )
     return NodeRecord(view, hint_on_node(labels, metadata.get("annotations") or {}, taints))
 
 
-def quota(raw: Mapping[str, Any]) -> QuotaView | None:
-    """Convert a ResourceQuota; ``None`` when its scopes leave out every Spark pod.
+def _unready_reason(ready: str | None, *, cordoned: bool) -> str:
+    if ready == "True":
+        return "cordoned" if cordoned else ""
+    return "not heard of" if ready == "Unknown" else "not ready"
+
+
+def quota(raw: Mapping[str, Any]) -> QuotaView:
+    """Convert a ResourceQuota.
 
     The API server admits against ``status.hard`` (``checkRequest`` in ``apiserver
     plugin/pkg/admission/resourcequota/controller.go``), which follows ``spec.hard`` within moments; before
     the first status the wish of ``spec`` is all there is.
     """
     metadata, spec, status = raw["metadata"], raw.get("spec") or {}, raw.get("status") or {}
-    if not _concerns_spark(spec):
-        return None
     hard = status.get("hard") or spec.get("hard") or {}
     return QuotaView(
         namespace=metadata["namespace"],
@@ -183,18 +207,22 @@ def quota(raw: Mapping[str, Any]) -> QuotaView | None:
         hard=_amounts(tuple(hard.items())),
         used=_amounts(tuple((status.get("used") or {}).items())),
         keys=frozenset(hard),
+        scopes=_quota_scopes(spec),
     )
 
 
-def _concerns_spark(spec: Mapping[str, Any]) -> bool:
-    """Tell whether all scopes of a quota hold for a Spark pod without a priority class."""
+def _quota_scopes(spec: Mapping[str, Any]) -> tuple[QuotaScope, ...]:
     expressions = (spec.get("scopeSelector") or {}).get("matchExpressions") or ()
-    return all(_SCOPES.get(scope, False) for scope in spec.get("scopes") or ()) and all(
-        item.get("operator") in _MATCHES_ABSENCE
-        if item.get("scopeName") == "PriorityClass"
-        else _SCOPES.get(item.get("scopeName", ""), False)
+    scopes = [QuotaScope(str(scope)) for scope in spec.get("scopes") or ()]
+    scopes += [
+        QuotaScope(
+            str(item.get("scopeName")),
+            str(item.get("operator") or "Exists"),
+            tuple(sorted(map(str, item.get("values") or ()))),
+        )
         for item in expressions
-    )
+    ]
+    return tuple(sorted(scopes))
 
 
 def limit_range(raw: Mapping[str, Any]) -> LimitRangeView | None:
@@ -228,9 +256,22 @@ def _limit_item(item: Mapping[str, Any]) -> LimitItem:
     return LimitItem(item["type"], maximum, minimum, limits, requests, ratios)
 
 
-def namespace(raw: Mapping[str, Any]) -> str:
-    """Return a namespace's name."""
-    return str(raw["metadata"]["name"])
+class NamespaceRecord(NamedTuple):
+    """A namespace and its labels, by which affinity terms may name it."""
+
+    name: str
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+def namespace(raw: Mapping[str, Any]) -> NamespaceRecord:
+    """Convert a namespace."""
+    metadata = raw["metadata"]
+    return NamespaceRecord(str(metadata["name"]), tuple(sorted((metadata.get("labels") or {}).items())))
+
+
+def default_priority_class(raw: Mapping[str, Any]) -> tuple[int, str] | None:
+    """Return value and name of a PriorityClass that pods get which name none, ``None`` for any other."""
+    return (int(raw.get("value") or 0), str(raw["metadata"]["name"])) if raw.get("globalDefault") else None
 
 
 def instant(timestamp: str | None) -> float | None:

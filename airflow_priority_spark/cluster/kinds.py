@@ -45,6 +45,8 @@ NAMESPACES: Final = Kind("namespaces", namespaced=False)
 PODS: Final = Kind("pods")
 RESOURCE_QUOTAS: Final = Kind("resourcequotas")
 LIMIT_RANGES: Final = Kind("limitranges")
+LEASES: Final = Kind("leases", "coordination.k8s.io")
+PRIORITY_CLASSES: Final = Kind("priorityclasses", "scheduling.k8s.io", namespaced=False)
 SPARK_APPLICATIONS: Final = Kind("sparkapplications", "sparkoperator.k8s.io", "v1beta2")
 
 
@@ -79,6 +81,12 @@ PERMISSIONS: Final[tuple[Permission, ...]] = (
     *_watched(
         NAMESPACES,
         "naming unknown namespaces; without it they show as refused",
+        optional=True,
+        cluster_wide=True,
+    ),
+    *_watched(
+        PRIORITY_CLASSES,
+        "the default class, for quotas of one class; without it pods that name none count as having none",
         optional=True,
         cluster_wide=True,
     ),

@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from random import Random
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airflow_priority_spark.cluster import convert
 from airflow_priority_spark.cluster.applications import ApplicationView, application
@@ -32,18 +32,20 @@ from airflow_priority_spark.cluster.kinds import (
     NAMESPACES,
     NODES,
     PODS,
+    PRIORITY_CLASSES,
     RESOURCE_QUOTAS,
     SPARK_APPLICATIONS,
     Kind,
 )
+from airflow_priority_spark.cluster.modes import Mode, parse_mode
 from airflow_priority_spark.cluster.reflector import DEFAULT_RHYTHM, Reflector, Rhythm
 from airflow_priority_spark.scheduling.model import ClusterView, PodView
+from airflow_priority_spark.scheduling.resources import Resources
 
 if TYPE_CHECKING:
     from airflow_priority_spark.cluster.connections import ClusterConnection
 
 View = TypeVar("View")
-Mode = Literal["quota", "quota+nodes"]
 
 #: ``[priority_spark] stale_after_seconds`` where nobody says otherwise.
 DEFAULT_STALE_AFTER_SECONDS: Final = 30.0
@@ -81,6 +83,7 @@ class ClusterObserver:
         self._quotas = self._cover(RESOURCE_QUOTAS, convert.quota)
         self._limit_ranges = self._cover(LIMIT_RANGES, convert.limit_range)
         self._namespaces = self._cover(NAMESPACES, convert.namespace, fallback=False)
+        self._classes = self._cover(PRIORITY_CLASSES, convert.default_priority_class, fallback=False)
         self._applications = self._cover(SPARK_APPLICATIONS, application)
         self._parts: dict[str, tuple[object, Any]] = {}
         # The instants between which no grace period ends: the pods look the same in all of it.
@@ -123,16 +126,24 @@ class ClusterObserver:
             coverage.follow(wanted)
 
     def view(
-        self, now: float, *, mode: Mode | Literal["auto"] = "auto", fixed_nodes: bool | None = None
+        self,
+        now: float,
+        *,
+        mode: str = "auto",
+        fixed_nodes: bool | None = None,
+        node_maxima: Resources | None = None,
     ) -> ClusterView:
         """Take the picture.
 
         :param now: POSIX seconds.
-        :param mode: ``auto`` is ``quota+nodes`` on fixed nodes and ``quota`` on elastic ones.
+        :param mode: one of ``modes.MODES``; ``auto`` is ``quota+nodes`` on fixed nodes and ``quota`` on
+            elastic ones.
         :param fixed_nodes: ``None`` looks for an autoscaler.
+        :param node_maxima: how far elastic nodes may grow, per resource.
         """
+        wanted = parse_mode(mode)
         fixed = self.nodes_kind(fixed_nodes).fixed
-        effective = self._mode(mode, fixed)
+        effective = self._mode(wanted.base, fixed)
         complaints = self._complaints(now, effective)
         return ClusterView(
             cluster_id=self.cluster_id,
@@ -140,11 +151,16 @@ class ClusterObserver:
             pods=self._pod_views(now),
             quotas=self._part("quotas", self._quotas, tuple),
             limit_ranges=self._part("limit_ranges", self._limit_ranges, tuple),
-            namespaces=self._part("namespaces", self._namespaces, frozenset)
+            namespaces=self._part("namespaces", self._namespaces, _names)
             if self._knows_namespaces()
             else None,
             mode=effective,
             fixed_nodes=fixed,
+            node_maxima=node_maxima,
+            namespace_labels=self._part("namespace labels", self._namespaces, _labels),
+            default_priority_class=self._part("default class", self._classes, _smallest_class),
+            dry_run=wanted.dry_run,
+            placeholders=wanted.placeholders,
             fresh=not complaints,
             stale_reason=describe_complaints(complaints),
         )
@@ -201,15 +217,16 @@ class ClusterObserver:
             self._quotas,
             self._limit_ranges,
             self._namespaces,
+            self._classes,
             self._applications,
         )
 
-    def _mode(self, mode: Mode | Literal["auto"], fixed: bool) -> Mode:
+    def _mode(self, mode: str, fixed: bool) -> Mode:
         if self._pods.refused or self._nodes.refused:
             return "quota"
         if mode == "auto":
             return "quota+nodes" if fixed else "quota"
-        return mode
+        return "quota" if mode == "quota" else "quota+nodes"
 
     def _knows_namespaces(self) -> bool:
         return self._namespaces.reflectors()[0].state.synced
@@ -218,8 +235,7 @@ class ClusterObserver:
         needed: list[Coverage[Any]] = [self._pods, self._quotas, self._limit_ranges, self._applications]
         if mode == "quota+nodes":
             needed.append(self._nodes)
-        if not self._namespaces.refused:
-            needed.append(self._namespaces)
+        needed += [part for part in (self._namespaces, self._classes) if not part.refused]
         return [said for part in needed for said in part.complaints(now, self._stale_after)]
 
     def _part(self, name: str, coverage: Coverage[Any], build: Callable[[Collection[Any]], Any]) -> Any:
@@ -246,3 +262,16 @@ class ClusterObserver:
 
         views: tuple[PodView, ...] = self._part("pods", self._pods, build)
         return views
+
+
+def _names(records: Collection[convert.NamespaceRecord]) -> frozenset[str]:
+    return frozenset(record.name for record in records)
+
+
+def _labels(records: Collection[convert.NamespaceRecord]) -> Mapping[str, Mapping[str, str]]:
+    return {record.name: dict(record.labels) for record in records}
+
+
+def _smallest_class(records: Collection[tuple[int, str]]) -> str:
+    """Return the default priority class; of several the API server takes the one with the smallest value."""
+    return min(records)[1] if records else ""

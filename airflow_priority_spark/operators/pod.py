@@ -16,8 +16,10 @@ from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperato
 from airflow_priority_spark.errors import InvalidManifest, InvalidQuantity
 from airflow_priority_spark.operators.admission_mixin import TEMPLATED, AdmissionMixin
 from airflow_priority_spark.operators.bypass import other_queue
-from airflow_priority_spark.scheduling.model import Demand, PodSet, Toleration
-from airflow_priority_spark.scheduling.resources import CPU, MEMORY
+from airflow_priority_spark.scheduling.constraints import conceal
+from airflow_priority_spark.scheduling.model import Container, Demand, PodScope, PodSet, Toleration
+from airflow_priority_spark.scheduling.resources import CPU, MEMORY, Resources
+from airflow_priority_spark.spark.affinity import affinity_of, looks_elsewhere
 from airflow_priority_spark.spark.identity import LABEL_POD_SET
 from airflow_priority_spark.spark.states import is_quota_refusal
 
@@ -152,9 +154,52 @@ def pod_demand(pod: Mapping[str, Any]) -> Demand:
         requests, limits = pod_amounts(spec, "requests"), pod_amounts(spec, "limits")
     except InvalidQuantity as error:
         raise InvalidQuantity(f"container_resources.{error.field}", error.value, error.allowed) from None
-    selector = tuple(sorted((spec.get("nodeSelector") or {}).items()))
-    tolerations = tuple(_toleration(entry) for entry in spec.get("tolerations") or ())
-    return Demand((PodSet(POD, 1, requests, limits, selector, tolerations),))
+    labels = {name: conceal(str(value)) for name, value in _labels(pod).items()}
+    return Demand(
+        (
+            PodSet(
+                POD,
+                1,
+                requests,
+                limits,
+                node_selector=tuple(sorted((spec.get("nodeSelector") or {}).items())),
+                tolerations=tuple(_toleration(entry) for entry in spec.get("tolerations") or ()),
+                affinity=affinity_of(spec, labels),
+                labels=tuple(sorted(labels.items())),
+                containers=_containers(spec),
+                scope=PodScope(
+                    str(spec.get("priorityClassName") or ""),
+                    deadline=spec.get("activeDeadlineSeconds") is not None,
+                    best_effort=not any(
+                        amounts[name] for amounts in (requests, limits) for name in (CPU, MEMORY)
+                    ),
+                    cross_namespace=looks_elsewhere(spec),
+                ),
+            ),
+        )
+    )
+
+
+def _labels(pod: Mapping[str, Any]) -> Mapping[str, Any]:
+    return (pod.get("metadata") or {}).get("labels") or {}
+
+
+def _containers(spec: Mapping[str, Any]) -> tuple[Container, ...]:
+    """Return the containers one by one, for limit ranges; none for a pod of one."""
+    found = []
+    for kind in ("initContainers", "containers"):
+        for container in spec.get(kind) or ():
+            resources = container.get("resources") or {}
+            restarts = container.get("restartPolicy") == "Always"
+            found.append(
+                Container(
+                    str(container.get("name") or ""),
+                    Resources.parse(resources.get("requests") or {}),
+                    Resources.parse(resources.get("limits") or {}),
+                    "" if kind == "containers" else "sidecar" if restarts else "init",
+                )
+            )
+    return tuple(found) if len(found) > 1 or spec.get("overhead") else ()
 
 
 def _defaulted(container: Mapping[str, Any]) -> dict[str, Any]:

@@ -46,18 +46,22 @@ _NODE_OPERATORS: Final = (*_POD_OPERATORS, "Gt", "Lt")
 Job = Literal["", "same", "other"]
 
 
-def affinity_of(spec: Mapping[str, Any], labels: Mapping[str, str], where: str = "spec") -> Affinity:
+def affinity_of(
+    spec: Mapping[str, Any], labels: Mapping[str, str], where: str = "spec", *, strict: bool = True
+) -> Affinity:
     """Read the constraints of a pod.
 
     :param spec: a pod's spec, as JSON.
     :param labels: of the pod, as far as they are known.
     :param where: the place of the spec, for errors.
-    :raises InvalidManifest: naming the field.
+    :param strict: off for a pod that the API server has taken: a newer one may know more than we do, and
+        an operator we do not know holds for nothing.
+    :raises InvalidManifest: when strict, naming the field.
     """
     affinity, spread = spec.get("affinity") or {}, spec.get("topologySpreadConstraints") or ()
     if not affinity and not spread:
         return NO_AFFINITY
-    reader = _Reader(labels, where)
+    reader = _Reader(labels, where, strict=strict)
     required = (affinity.get("nodeAffinity") or {}).get(_REQUIRED) or {}
     near, apart = (
         (affinity.get(kind) or {}).get(_REQUIRED) or () for kind in ("podAffinity", "podAntiAffinity")
@@ -89,8 +93,8 @@ def looks_elsewhere(spec: Mapping[str, Any]) -> bool:
 class _Reader:
     """Reads terms; knows the pod's labels and where to say that something is wrong."""
 
-    def __init__(self, labels: Mapping[str, str], where: str) -> None:
-        self._labels, self._where = labels, where
+    def __init__(self, labels: Mapping[str, str], where: str, *, strict: bool) -> None:
+        self._labels, self._where, self._strict = labels, where, strict
 
     def node_term(self, term: Mapping[str, Any]) -> NodeTerm:
         where = f"{self._where}.affinity.nodeAffinity"
@@ -116,9 +120,9 @@ class _Reader:
         selector, job = self._compared(item, where)
         return Spread(
             self._topology_key(item, where),
-            _whole(item.get("maxSkew", 1), f"{where}.maxSkew"),
+            self._whole(item.get("maxSkew", 1), f"{where}.maxSkew"),
             selector,
-            _whole(item.get("minDomains") or 1, f"{where}.minDomains"),
+            self._whole(item.get("minDomains") or 1, f"{where}.minDomains"),
             job,
             honor_affinity=item.get("nodeAffinityPolicy", "Honor") != "Ignore",
             honor_taints=item.get("nodeTaintsPolicy", "Ignore") == "Honor",
@@ -163,14 +167,13 @@ class _Reader:
         found = []
         for item in items:
             operator = item.get("operator")
-            if operator not in operators:
+            if self._strict and operator not in operators:
                 raise InvalidManifest(f"{where}.operator", operator, ", ".join(operators))
             values = tuple(sorted(str(value) for value in item.get("values") or ()))
             found.append(Requirement(str(item.get("key") or ""), str(operator), values))
         return tuple(found)
 
-
-def _whole(value: Any, where: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise InvalidManifest(where, value, "a whole number of at least 1")
-    return value
+    def _whole(self, value: Any, where: str) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise InvalidManifest(where, value, "a whole number of at least 1")
+        return value

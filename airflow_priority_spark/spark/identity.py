@@ -25,6 +25,8 @@ LABEL_JOB: Final = "priority-spark/job"
 LABEL_ADMISSION: Final = "priority-spark/admission"
 #: Which pod set of its job's demand a pod belongs to; Spark's pods say it themselves (``spark-role``).
 LABEL_POD_SET: Final = "priority-spark/pod-set"
+#: On a pause pod that keeps room for a job's pod: the job's id.
+LABEL_PLACEHOLDER_FOR: Final = "priority-spark/placeholder-for"
 ANNOTATION_TASK: Final = "priority-spark/task"
 
 #: Longest application name from which every derived name still fits 63 characters.

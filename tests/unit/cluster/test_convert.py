@@ -6,7 +6,8 @@ from fractions import Fraction
 import pytest
 
 from airflow_priority_spark.cluster import convert
-from airflow_priority_spark.scheduling.model import Taint, Toleration
+from airflow_priority_spark.scheduling.constraints import PodTerm, Requirement
+from airflow_priority_spark.scheduling.model import PodScope, QuotaScope, Taint, Toleration
 from airflow_priority_spark.scheduling.resources import Resources
 
 GIB = 2**30
@@ -179,6 +180,66 @@ def test_a_terminating_pod_without_a_grace_period_counts_until_it_is_gone():
     assert record.at(convert.instant("2027-01-01T00:00:00Z")).counts_quota
 
 
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+
+
+def social(**term):
+    """Return a pod spec that must be apart from some pods in its zone."""
+    term = {"topologyKey": "zone", "labelSelector": {"matchLabels": {"app": "etl"}}, **term}
+    return {"containers": [container("1", "1Gi")], "affinity": {"podAntiAffinity": {REQUIRED: [term]}}}
+
+
+def test_a_pod_keeps_what_it_requires_of_its_company_and_its_labels():
+    view = convert.pod(raw_pod(social(namespaceSelector={}), labels={"app": "etl"})).view
+
+    (term,) = view.affinity.apart
+    assert term == PodTerm("zone", (Requirement("app", "In", ("etl",)),), namespace_selector=())
+    assert view.labels == (("app", "etl"),)
+    assert view.scope == PodScope(cross_namespace=True)
+
+
+def test_where_a_bound_pod_might_have_gone_is_forgotten():
+    terms = [{"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n1"]}]}]
+    spec = {"containers": [], "affinity": {"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": terms}}}}
+
+    assert convert.pod(raw_pod(spec)).view.affinity.nodes
+    assert not convert.pod(raw_pod({**spec, "nodeName": "n1"})).view.affinity.nodes
+
+
+def test_an_operator_of_a_newer_kubernetes_does_not_stop_the_watch():
+    newer = {"matchExpressions": [{"key": "app", "operator": "Like", "values": ["e*"]}]}
+    (term,) = convert.pod(raw_pod(social(labelSelector=newer))).view.affinity.apart
+
+    assert not term.selector[0].holds({"app": "etl"})
+
+
+def test_a_pod_says_what_the_scopes_of_quotas_look_at():
+    raw = raw_pod({"containers": [], "priorityClassName": "low", "activeDeadlineSeconds": 0})
+    raw["status"]["qosClass"] = "BestEffort"
+
+    assert convert.pod(raw).view.scope == PodScope("low", deadline=True, best_effort=True)
+
+
+def test_a_gated_pod_asks_for_no_node_yet_but_is_in_its_quota():
+    view = convert.pod(raw_pod({"containers": [], "schedulingGates": [{"name": "kueue"}]})).view
+
+    assert (view.counts_quota, view.counts_node) == (True, False)
+
+
+def test_a_placeholder_stands_for_a_pod_of_its_job():
+    labels = {"priority-spark/placeholder-for": "job-1", "priority-spark/pod-set": "executor"}
+    view = convert.pod(raw_pod(labels=labels)).view
+
+    assert (view.placeholder, view.job_id, view.pod_set) == (True, "job-1", "executor")
+
+
+def test_only_the_default_priority_class_is_kept():
+    raw = {"metadata": {"name": "low"}, "value": -5}
+
+    assert convert.default_priority_class(raw) is None
+    assert convert.default_priority_class({**raw, "globalDefault": True}) == (-5, "low")
+
+
 def raw_node(ready="True", **spec):
     return {
         "metadata": {"name": "worker-1", "labels": {"pool": "spark"}},
@@ -213,13 +274,14 @@ def test_a_node_offers_what_the_kubelet_reports():
     ("raw", "why"),
     [
         (raw_node(unschedulable=True), "cordoned"),
-        (raw_node(ready="False"), "the kubelet says so"),
-        (raw_node(ready="Unknown"), "the kubelet has not been heard of"),
-        ({"metadata": {"name": "new"}}, "it has not reported yet"),
+        (raw_node(ready="False"), "not ready"),
+        (raw_node(ready="Unknown"), "not heard of"),
+        ({"metadata": {"name": "new"}}, "not ready"),
     ],
 )
-def test_a_node_is_not_ready_when(raw, why):
-    assert not convert.node(raw).view.ready, why
+def test_a_node_that_takes_no_pods_says_why(raw, why):
+    view = convert.node(raw).view
+    assert (view.ready, view.unready_reason) == (False, why)
 
 
 def raw_quota(spec, status=None):
@@ -247,31 +309,19 @@ def test_a_hard_limit_of_zero_is_a_limit():
     assert view.keys == {"requests.nvidia.com/gpu", "pods"}
 
 
-def selector(name, operator):
-    return {
-        "scopeSelector": {"matchExpressions": [{"scopeName": name, "operator": operator, "values": ["x"]}]}
+def test_a_quota_keeps_its_scopes_and_its_scope_selector():
+    spec = {
+        "hard": {"pods": "20"},
+        "scopes": ["NotTerminating"],
+        "scopeSelector": {
+            "matchExpressions": [{"scopeName": "PriorityClass", "operator": "In", "values": ["low", "high"]}]
+        },
     }
 
-
-@pytest.mark.parametrize(
-    ("scoping", "counts"),
-    [
-        ({}, True),
-        ({"scopes": ["NotTerminating", "NotBestEffort"]}, True),
-        ({"scopes": ["Terminating"]}, False),
-        ({"scopes": ["BestEffort"]}, False),
-        ({"scopes": ["NotTerminating", "BestEffort"]}, False),
-        ({"scopes": ["CrossNamespacePodAffinity"]}, False),
-        (selector("PriorityClass", "In"), False),
-        (selector("PriorityClass", "Exists"), False),
-        (selector("PriorityClass", "NotIn"), True),
-        (selector("NotTerminating", "Exists"), True),
-    ],
-)
-def test_a_scoped_quota_counts_if_its_scopes_hold_for_spark_pods(scoping, counts):
-    view = convert.quota(raw_quota({"hard": {"pods": "20"}, **scoping}))
-
-    assert (view is not None) is counts
+    assert convert.quota(raw_quota(spec)).scopes == (
+        QuotaScope("NotTerminating"),
+        QuotaScope("PriorityClass", "In", ("high", "low")),
+    )
 
 
 def test_a_limit_range_keeps_what_it_says_of_containers_and_of_pods():

@@ -11,6 +11,7 @@ import pytest
 from airflow_priority_spark.cluster.kinds import PERMISSIONS
 from airflow_priority_spark.cluster.observer import ClusterObserver
 from airflow_priority_spark.cluster.reflector import Rhythm
+from airflow_priority_spark.errors import InvalidInput
 from airflow_priority_spark.scheduling.resources import Resources
 
 QUICK = Rhythm(retry_first=0.01, retry_most=0.05)
@@ -21,6 +22,7 @@ WIDE = {
     "resourcequotas": "/api/v1/resourcequotas",
     "limitranges": "/api/v1/limitranges",
     "namespaces": "/api/v1/namespaces",
+    "priorityclasses": "/apis/scheduling.k8s.io/v1/priorityclasses",
     "sparkapplications": f"{SPARK}/sparkapplications",
 }
 
@@ -134,6 +136,58 @@ def test_the_picture_is_stale_until_everything_has_been_read(cluster, observe, a
 
     view = eventually(only_limit_ranges_are_missing, "all but limit ranges are read")
     assert not view.fresh
+
+
+def test_the_picture_knows_namespaces_labels_and_the_default_priority_class(cluster, observe, eventually):
+    cluster.serve(WIDE["namespaces"], {"metadata": {"name": "team-a", "labels": {"tier": "batch"}}})
+    classes = [("low", -5, True), ("middle", 0, True), ("high", 9, False)]
+    cluster.serve(
+        WIDE["priorityclasses"],
+        *(
+            {"metadata": {"name": name}, "value": value, "globalDefault": default}
+            for name, value, default in classes
+        ),
+    )
+    view = eventually(fresh(observe()), "the picture is fresh")
+
+    assert (view.namespaces, view.namespace_labels) == (frozenset({"team-a"}), {"team-a": {"tier": "batch"}})
+    assert view.default_priority_class == "low"
+
+
+def test_without_the_right_to_list_priority_classes_everything_else_goes_on(cluster, observe, eventually):
+    cluster.refuse(WIDE["priorityclasses"])
+    view = eventually(fresh(observe()), "the picture is fresh")
+
+    assert view.default_priority_class == ""
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("auto", ("quota+nodes", False, False)),
+        ("quota+dry-run", ("quota", True, False)),
+        ("auto+placeholder", ("quota+nodes", False, True)),
+        ("quota+nodes+dry-run+placeholder", ("quota+nodes", True, True)),
+    ],
+)
+def test_a_mode_may_ask_for_a_dry_run_and_placeholders(cluster, observe, eventually, mode, expected):
+    view = eventually(fresh(observe(), mode=mode, fixed_nodes=True), "the picture is fresh")
+
+    assert (view.mode, view.dry_run, view.placeholders) == expected
+
+
+def test_an_unknown_mode_is_refused_with_what_may_be_written(cluster, observe):
+    with pytest.raises(
+        InvalidInput, match=r"capacity_mode: 'nodes' is not valid; allowed: auto, quota, quota\+n"
+    ):
+        observe().view(time.time(), mode="nodes")
+
+
+def test_the_configured_maxima_of_elastic_nodes_are_in_the_picture(cluster, observe, eventually):
+    most = Resources({"cpu": 400_000})
+    view = eventually(fresh(observe(), fixed_nodes=False, node_maxima=most), "the picture is fresh")
+
+    assert view.node_maxima == most
 
 
 def test_the_picture_holds_every_part_in_a_fixed_order(cluster, observe, eventually):

@@ -19,8 +19,8 @@ from airflow_priority_spark.cluster.kinds import PODS
 from airflow_priority_spark.cluster.transport import request_json
 from airflow_priority_spark.operators.admission_mixin import TEMPLATED, AdmissionMixin
 from airflow_priority_spark.operators.pod import PriorityKubernetesPodOperator, pod_demand
-from airflow_priority_spark.scheduling.model import Demand, Grant, QueueKey
-from airflow_priority_spark.scheduling.usage import usage_of
+from airflow_priority_spark.scheduling.model import Demand, Grant, PodScope, QueueKey
+from airflow_priority_spark.scheduling.usage import promises_of, usage_of
 from airflow_priority_spark.spark.admission import AdmissionEvent
 from airflow_priority_spark.spark.identity import LABEL_JOB, LABEL_TASK_KEY, TaskKey
 from airflow_priority_spark.spark.request import AdmissionRequest
@@ -119,9 +119,12 @@ def test_an_admitted_pod_carries_its_job_and_uses_up_its_grant(ref, namespace, k
     assert pod.metadata.labels[LABEL_JOB] == JOB
     assert pod.metadata.labels[LABEL_TASK_KEY] == TaskKey("sales", "run-1", "clean").digest(INSTANCE)
     raw = request_json(connection, "GET", PODS.path(namespace, pod.metadata.name))
-    usage = usage_of([read_pod(raw).view], [Grant(JOB, QueueKey("c", namespace), demand)], {})
-    assert usage.namespaces[namespace].requests == {"cpu": 500, "memory": GIB}
-    assert usage.remainders[namespace].requests == {}
+    usage = usage_of([read_pod(raw).view])
+    [tally] = usage.namespaces[namespace].values()
+    assert tally.requests == {"cpu": 500, "memory": GIB}
+    grant = Grant(JOB, QueueKey("c", namespace), demand)
+    promises = promises_of([grant], usage, lambda _, asked: asked)
+    assert (dict(promises.remainders), dict(promises.unplaced)) == ({}, {})
 
 
 def test_the_job_of_a_killed_task_is_left_without_a_pod(ref, namespace, kubernetes):
@@ -282,6 +285,19 @@ class TestDemand:
         [pods] = pod_demand({"spec": spec}).pod_sets
         assert pods.node_selector == (("zone", "a"),)
         assert pods.tolerations[0].key == "spot"
+
+    def test_affinity_labels_containers_and_quota_scopes_are_carried(self):
+        term = {"topologyKey": "zone", "labelSelector": {"matchLabels": {"app": "x"}}, "namespaces": ["b"]}
+        required = {"requiredDuringSchedulingIgnoredDuringExecution": [term]}
+        spec = {
+            "containers": [{"name": "a"}, {"name": "b"}],
+            "affinity": {"podAntiAffinity": required},
+            "priorityClassName": "low",
+        }
+        [pods] = pod_demand({"spec": spec, "metadata": {"labels": {"app": "x"}}}).pod_sets
+        assert pods.affinity.apart[0].selector[0].holds(dict(pods.labels))
+        assert [container.name for container in pods.containers] == ["a", "b"]
+        assert pods.scope == PodScope("low", best_effort=True, cross_namespace=True)
 
     def test_the_sidecar_for_xcom_is_counted(self, ref, namespace):
         request = request_of(deferral(task(ref, namespace, do_xcom_push=True).execute, context()))
