@@ -13,18 +13,26 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from airflow_priority_spark.arbiter.apply import Applied, apply
+from airflow_priority_spark.arbiter.applications import Applications
+from airflow_priority_spark.arbiter.apply import Applied, apply, decide_on
 from airflow_priority_spark.arbiter.clusters import Clusters
 from airflow_priority_spark.arbiter.context import Context
 from airflow_priority_spark.arbiter.deliver import deliver_due
-from airflow_priority_spark.arbiter.intake import enqueue, take_in
-from airflow_priority_spark.arbiter.observe import Applications, Observer
+from airflow_priority_spark.arbiter.enqueue import enqueue
+from airflow_priority_spark.arbiter.following import Follower
+from airflow_priority_spark.arbiter.holding import hold_and_release
+from airflow_priority_spark.arbiter.housekeeping import Housekeeper
+from airflow_priority_spark.arbiter.intake import BATCH, take_in
+from airflow_priority_spark.arbiter.observe import FEW, MORE, Observer
 from airflow_priority_spark.arbiter.picture import cluster_json
+from airflow_priority_spark.arbiter.reconcile import BATCH as RECONCILE_BATCH
 from airflow_priority_spark.arbiter.reconcile import Reconciler
+from airflow_priority_spark.arbiter.strays import Strays
 from airflow_priority_spark.errors import (
     DatabaseNotMigrated,
     IncompatibleAirflow,
@@ -37,7 +45,9 @@ from airflow_priority_spark.settings import Settings, parse_pools
 from airflow_priority_spark.spark.request import ConnectionRef
 from airflow_priority_spark.store.instance import instance_id
 from airflow_priority_spark.store.leadership import Leadership, SessionFactory
-from airflow_priority_spark.store.queues import QueueTable, known_aliases, read_queues
+from airflow_priority_spark.store.queue_table import NO_QUEUES, ClusterRules, read_queues
+from airflow_priority_spark.store.queues import known_aliases
+from airflow_priority_spark.store.site import read_site, rules
 from airflow_priority_spark.store.snapshots import save_snapshot, save_summary
 from airflow_priority_spark.store.trigger_ids import keep_trigger_ids_unique
 
@@ -88,13 +98,23 @@ class ArbiterLoop:
             pools=parse_pools(settings.priority_pools),
             actor=f"arbiter {holder}",
         )
-        self.observer = Observer(self.context)
-        self.reconciler = Reconciler(self.context, self.leadership)
+        self.work_with(self.context)
         self._reconciled_at: float | None = None
+        #: There is more of the same to do, whatever else changes.
+        self._hurry = False
         self._pictured_at: float | None = None
         self._pictured: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
         self._fault = ""
-        self._queues = QueueTable((), {}, {}, {})
+        self._queues = NO_QUEUES
+
+    def work_with(self, context: Context) -> None:
+        """Make the parts of a cycle, which forget what they remembered."""
+        self.context = context
+        self.observer = Observer(context)
+        self.reconciler = Reconciler(context, self.leadership)
+        self.follower = Follower(context, self.leadership)
+        self.strays = Strays(context, self.leadership.sessions)
+        self.housekeeper = Housekeeper(context, self.leadership, self.strays)
 
     def run(self, stop: threading.Event, heartbeat: Callable[[], None]) -> None:
         """Run cycles until ``stop`` is set.
@@ -120,6 +140,7 @@ class ArbiterLoop:
             log.warning("Could not give up the lease, it will expire: %s", error)
 
     def _attempt(self, heartbeat: Callable[[], None]) -> bool:
+        self._hurry = False
         try:
             heartbeat()
             if not self.leadership.leads and not self._lead():
@@ -152,6 +173,8 @@ class ArbiterLoop:
         pause = self.settings.poll_interval_seconds
         if not self.leadership.leads:
             pause = max(pause, self.settings.lease_seconds / 4)
+        if self._hurry:
+            return
         stop.wait(MIN_PAUSE)
         deadline = time.monotonic() + pause - MIN_PAUSE
         while not stop.is_set() and not self.wake.is_set() and time.monotonic() < deadline:
@@ -179,39 +202,52 @@ class ArbiterLoop:
         now = self.clock()
         self.leadership.renew_if_due()
         self.clusters.refresh()
-        self._intake(now)
+        took_all = self._intake(now)
         with self.sessions() as session:
-            self._queues = read_queues(session)
+            site = read_site(session, self.settings)
+            self._queues = read_queues(session, site)
         views = self.views(now)
         applications = self._applications()
-        self.reconciler.applications(applications, now)
+        self.follower.applications(applications, now)
         due = self._due(self._reconciled_at, self.settings.reconcile_interval_seconds)
-        if due:
-            self.reconciler.task_instances(now)
-            self.reconciler.take_back(now)
-            self.reconciler.cancel_overdue(now)
-            self.reconciler.not_started(now)
+        more = self._reconcile(views, now) if due else False
         with self.sessions() as session:
-            picture = self.observer.picture(session, self._queues, views, applications)
-        applied = apply(self.context, self.leadership, picture, decide, now)
-        deliver_due(self.context, self.leadership, picture.queues, now)
+            picture = self.observer.picture(session, self._queues, views, applications, rules(site), now)
+            picture, decisions = decide_on(self.observer, session, picture, decide, now)
+        applied = apply(self.context, self.leadership, picture, decisions, decide, now)
+        if not applied.wrote:
+            deliver_due(self.context, self.leadership, self._queues, now)
         if due:
-            self.reconciler.release(views, picture.queues, applications, now)
-            self.reconciler.strays(applications)
+            self.reconciler.release(views, self._queues, applications, now)
+            self.strays.remove(applications)
             self._reconciled_at = time.monotonic()
-        if applied.lost:
+        if applied.lost or more:
             self._reconciled_at = None
+        self.housekeeper.clean(applications, now)
         self._save_pictures(views, now)
-        if applied.admitted >= self.settings.batch_size:
-            self.wake.set()
+        self.observer.depth = MORE if applied.admitted else FEW
+        self._hurry = applied.admitted >= site.batch_size or not took_all or more
         return applied
 
-    def _intake(self, now: datetime.datetime) -> None:
+    def _reconcile(self, views: dict[str, ClusterView], now: datetime.datetime) -> bool:
+        """Compare with Airflow and the clusters; true when there is more to do at once."""
+        settled = self.reconciler.task_instances(now)
+        held = hold_and_release(self.context, self.leadership, now)
+        self.observer.paused_dags = held.paused
+        self.reconciler.take_back(now)
+        self.reconciler.cancel_overdue(now)
+        self.reconciler.not_started(now)
+        self.follower.demands(views, now)
+        return held.more or settled >= RECONCILE_BATCH
+
+    def _intake(self, now: datetime.datetime) -> bool:
+        """Take waiting tasks in; true when none were left for the next cycle."""
         with self.sessions() as session:
             ready = take_in(self.context, session)
         if ready:
             with self.leadership.transaction() as session:
                 enqueue(self.context, session, ready, now)
+        return len(ready) < BATCH
 
     def _applications(self) -> Applications:
         return Applications(
@@ -224,16 +260,20 @@ class ArbiterLoop:
     def views(self, now: datetime.datetime) -> dict[str, ClusterView]:
         """Return the picture of every cluster that is watched."""
         namespaces: dict[str, set[str]] = {}
-        for view in self._queues.views:
-            namespaces.setdefault(view.key.cluster_id, set()).add(view.key.namespace)
+        for queue in self._queues.views:
+            namespaces.setdefault(queue.key.cluster_id, set()).add(queue.key.namespace)
         views = {}
         for cluster_id, observer in self.clusters.observers.items():
+            own = self._queues.clusters.get(cluster_id, ClusterRules(cluster_id))
             observer.follow(namespaces.get(cluster_id, ()))
-            views[cluster_id] = observer.view(
+            view = observer.view(
                 now.timestamp(),
-                mode=self.settings.capacity_mode,  # type: ignore[arg-type] # checked by settings.load
-                fixed_nodes=FIXED_NODES[self.settings.nodes],
+                mode=own.mode or self.settings.capacity_mode,  # type: ignore[arg-type] # checked by settings.load
+                fixed_nodes=FIXED_NODES[own.nodes or self.settings.nodes],
             )
+            if own.limit is not None or own.node_maxima is not None:
+                view = replace(view, limit=own.limit, node_maxima=own.node_maxima)
+            views[cluster_id] = view
         return views
 
     @staticmethod
@@ -245,7 +285,7 @@ class ArbiterLoop:
             cluster_id: cluster_json(view)
             for cluster_id, view in views.items()
             # A cluster without a queue is of no interest yet, and has no row to refer to.
-            if cluster_id in self._queues.cluster_names
+            if cluster_id in self._queues.clusters
         }
         summary = {"unresolved": {alias: str(error) for alias, error in self.clusters.failures.items()}}
         if (pictures, summary) == self._pictured and not self._due(self._pictured_at, PICTURE_SECONDS):

@@ -1,60 +1,57 @@
 # SPDX-License-Identifier: Apache-2.0
 """From tables and watches to the one immutable picture that a decision is made from.
 
-Also answers the one question that needs both: may this job be looked at, or does something of an
-earlier attempt of its task still live in the cluster? Two applications of one task would do the work
-twice, so the later one waits (``previous-attempt``).
+A picture holds the first few jobs of each pool. Nearly always they decide everything; when a decision
+comes to the end of what was read of some pool, ``deepen`` reads on there, and it is made once more.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import datetime
+import json
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Final, TypeVar
 
 from sqlalchemy.orm import Session
 
+from airflow_priority_spark.arbiter.applications import Applications
 from airflow_priority_spark.arbiter.context import Context
+from airflow_priority_spark.arbiter.eligibility import Answer, Eligibility
+from airflow_priority_spark.arbiter.learning import Learned
 from airflow_priority_spark.cluster.applications import ApplicationView
 from airflow_priority_spark.scheduling.model import (
     ClusterView,
+    Decisions,
     Demand,
     Grant,
-    HeadRules,
-    Ineligible,
+    PodView,
     QueuedJob,
+    QueueKey,
     Rules,
     Snapshot,
 )
-from airflow_priority_spark.spark.identity import LABEL_ADMISSION, LABEL_JOB, LABEL_TASK_KEY
 from airflow_priority_spark.spark.request import demand_from_json
-from airflow_priority_spark.store import jobs
-from airflow_priority_spark.store.models import Job
-from airflow_priority_spark.store.queues import QueueTable
+from airflow_priority_spark.store.front import PassedOver, WaitingRow, aside, front
+from airflow_priority_spark.store.grants import HeldGrant, read_grants
+from airflow_priority_spark.store.queue_table import PoolKey, QueueTable
+
+#: Jobs read of each pool at first: while nothing is admitted, and after a cycle that admitted.
+FEW: Final = 2
+MORE: Final = 20
+#: Jobs that do not wait for their turn, looked at per cycle, in rotation.
+ASIDE: Final = 500
+
+#: A user, a service, or both.
+Holder = TypeVar("Holder", str, tuple[str, str])
 
 
-class Applications:
-    """The applications of this installation in all clusters, by job and by task."""
-
-    def __init__(self, clusters: Mapping[str, Sequence[ApplicationView]]) -> None:
-        self.all: list[tuple[str, ApplicationView]] = [
-            (cluster_id, application) for cluster_id, views in clusters.items() for application in views
-        ]
-        self.by_job: dict[str, list[ApplicationView]] = defaultdict(list)
-        self.by_task: dict[str, list[ApplicationView]] = defaultdict(list)
-        for _, application in self.all:
-            self.by_job[application.labels.get(LABEL_JOB, "")].append(application)
-            self.by_task[application.labels.get(LABEL_TASK_KEY, "")].append(application)
-
-    def newest(self, job_id: str) -> ApplicationView | None:
-        """Return the application of the job's latest admission."""
-        return max(self.by_job.get(job_id, ()), key=lambda item: (admission_of(item), item.uid), default=None)
-
-
-def admission_of(application: ApplicationView) -> int:
-    """Return the admission number on an application, 0 when it has none."""
-    label = application.labels.get(LABEL_ADMISSION, "")
-    return int(label) if label.isdigit() else 0
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> Demand:
+    """Read a demand; jobs of one make share the object, which makes them cheap to compare."""
+    return demand_from_json(json.loads(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +61,31 @@ class Picture:
     :param eligibility: why a waiting job is not looked at (word, detail), ``(None, "")`` when it is.
     :param adopted: waiting jobs that take up an application they already have.
     :param abandoned: waiting jobs that had hoped to, and have none.
+    :param cut: pools of which there may be more jobs than were read.
     """
 
     snapshot: Snapshot
     queues: QueueTable
-    waiting: Mapping[str, Job]
-    eligibility: Mapping[str, tuple[str | None, str]]
+    waiting: Mapping[str, WaitingRow]
+    eligibility: Mapping[str, Answer]
     adopted: Mapping[str, ApplicationView]
-    abandoned: frozenset[str]
+    abandoned: Collection[str]
+    cut: frozenset[PoolKey]
 
 
 class Observer:
-    """Builds pictures; remembers parsed demands, which never change for a given text."""
+    """Builds pictures; remembers between them only what makes the next one cheaper."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._demands: dict[str, tuple[object, Demand]] = {}
+        self._learned = Learned(context.settings.learned_seconds)
+        self._pods: dict[str, tuple[Sequence[PodView], frozenset[str]]] = {}
+        self._after = ""
+        self._judge: Eligibility | None = None
+        #: DAGs known to be paused: their jobs are being held, and not read until then.
+        self.paused_dags: frozenset[str] = frozenset()
+        #: Jobs to read of each pool.
+        self.depth = MORE
 
     def picture(
         self,
@@ -87,112 +93,140 @@ class Observer:
         queues: QueueTable,
         views: Mapping[str, ClusterView],
         applications: Applications,
+        rules: Rules,
+        now: datetime.datetime,
     ) -> Picture:
-        """Read the tables (as many statements for ten waiting jobs as for ten thousand)."""
-        settings = self._context.settings
-        rows = jobs.front(session, settings.batch_size)
-        grants = jobs.read_grants(session)
-        known = {row.job.id for row in grants} | {job.id for job in rows}
-        self._demands = {job_id: entry for job_id, entry in self._demands.items() if job_id in known}
-
-        holders: dict[object, set[str]] = defaultdict(set)
-        for row in grants:
-            holders[jobs.task_key(row.job)].add(row.job.id)
-        judge = _Eligibility(self._context, views, applications, holders)
-        waiting = {job.id: job for job in rows if job.queue_id in queues.keys}
-        queued = tuple(self._queued(job, queues, judge) for job in waiting.values())
+        """Read the tables: as many statements for ten waiting jobs as for ten thousand."""
+        held = [grant for grant in read_grants(session) if grant.queue_id in queues.keys]
+        grants = [_grant(grant, queues) for grant in held]
+        depth = min(self.depth, rules.batch_size)
+        rows = front(session, depth, self._passed(rules, grants))
+        cut = _cut(rows, depth, queues)
+        rows = [*rows, *self._aside(session)]
+        known = [(queues.keys[row.queue_id], row) for row in rows if row.queue_id in queues.keys]
+        views = self._learned.overlay(views, known, now)
+        self._judge = Eligibility(self._context, views, applications, held, self._busy(views))
         snapshot = Snapshot(
             clusters=tuple(view for _, view in sorted(views.items())),
             queues=queues.views,
-            jobs=queued,
-            grants=tuple(
-                Grant(row.job.id, queues.keys[row.grant.queue_id], self._demand(row.job.id, row.grant.demand))
-                for row in grants
-                if row.grant.queue_id in queues.keys
-            ),
-            rules=Rules(
-                batch_size=settings.batch_size,
-                head_rules=HeadRules(protection_seconds=settings.head_protection_seconds),
-                fail_impossible=settings.fail_impossible,
-            ),
+            jobs=(),
+            grants=tuple(grants),
+            rules=rules,
         )
-        eligibility = {
-            job.job_id: (job.ineligible.value if job.ineligible else None, job.ineligible_detail)
-            for job in queued
+        empty = Picture(snapshot, queues, {}, {}, self._judge.adopted, self._judge.abandoned, cut)
+        return self._with(empty, known)
+
+    def deepen(self, session: Session, picture: Picture, decisions: Decisions) -> Picture | None:
+        """Read on where a decision used up what was read; ``None`` when it did so nowhere."""
+        ends = {
+            place for place in picture.cut if place in decisions.pools and not decisions.pools[place].head_id
         }
-        return Picture(snapshot, queues, waiting, eligibility, judge.adopted, frozenset(judge.abandoned))
+        if not ends:
+            return None
+        queues, rules = picture.queues, picture.snapshot.rules
+        admitted = {admission.job_id for admission in decisions.admissions}
+        new = [job for job in picture.snapshot.jobs if job.job_id in admitted]
+        holders: list[Grant | QueuedJob] = [*picture.snapshot.grants, *new]
+        seen = Counter((job.queue, job.pool) for job in picture.snapshot.jobs)
+        depth = rules.batch_size + max(seen[place] for place in ends)
+        ids = {queues.pool_ids[place] for place in ends}
+        rows = front(session, depth, self._passed(rules, holders), pool_ids=ids)
+        cut = (picture.cut - ends) | _cut(rows, depth, queues)
+        known = [
+            (queues.keys[row.queue_id], row)
+            for row in rows
+            if row.queue_id in queues.keys and row.id not in picture.waiting
+        ]
+        return self._with(replace(picture, cut=cut), known) if known else None
 
-    def _demand(self, job_id: str, data: object) -> Demand:
-        entry = self._demands.get(job_id)
-        if entry is None or entry[0] != data:
-            entry = self._demands[job_id] = (data, demand_from_json(data))
-        return entry[1]
-
-    def _queued(self, job: Job, queues: QueueTable, judge: _Eligibility) -> QueuedJob:
-        key = queues.keys[job.queue_id]
-        ineligible, detail = judge.of(job, key.cluster_id)
-        return QueuedJob(
-            job_id=job.id,
-            queue=key,
-            pool=job.pool,
-            position=(job.position_at.timestamp(), job.position_id),
-            demand=self._demand(job.id, job.demand),
-            ineligible=ineligible,
-            ineligible_detail=detail,
-            unchecked=job.flow == "observe" or job.id in judge.adopted,
-            readmission=job.admission > 0,
+    def _with(self, picture: Picture, rows: Iterable[tuple[QueueKey, WaitingRow]]) -> Picture:
+        """Add waiting jobs to a picture."""
+        waiting, eligibility = dict(picture.waiting), dict(picture.eligibility)
+        jobs = list(picture.snapshot.jobs)
+        for key, row in rows:
+            if self._judge is not None and row.id not in waiting:
+                waiting[row.id] = row
+                answer = eligibility[row.id] = self._judge.of(row, key.cluster_id)
+                jobs.append(_queued(row, key, answer, adopted=row.id in picture.adopted))
+        return replace(
+            picture,
+            snapshot=replace(picture.snapshot, jobs=tuple(jobs)),
+            waiting=waiting,
+            eligibility=eligibility,
         )
 
+    def _aside(self, session: Session) -> Sequence[WaitingRow]:
+        rows = aside(session, ASIDE, self._after)
+        if not rows and self._after:
+            rows = aside(session, ASIDE)
+        self._after = rows[-1].id if len(rows) == ASIDE else ""
+        return rows
 
-class _Eligibility:
-    """Decides who is not to be looked at because an earlier attempt still lives."""
+    def _passed(self, rules: Rules, holders: Iterable[Grant | QueuedJob]) -> PassedOver:
+        """Tell whose jobs are over a limit, as ``scheduling.limits`` counts them."""
+        if not (rules.limit_per_user or rules.limit_per_service or rules.limit_per_user_service):
+            return PassedOver(dag_ids=self.paused_dags)
+        jobs = {holder.job_id: holder for holder in holders}.values()
+        return PassedOver(
+            users=_full((job.user for job in jobs if job.user), rules.limit_per_user),
+            services=_full((job.service for job in jobs if job.service), rules.limit_per_service),
+            user_services=_full(
+                ((job.user, job.service) for job in jobs if job.user and job.service),
+                rules.limit_per_user_service,
+            ),
+            dag_ids=self.paused_dags,
+        )
 
-    def __init__(
-        self,
-        context: Context,
-        views: Mapping[str, ClusterView],
-        applications: Applications,
-        holders: Mapping[object, set[str]],
-    ) -> None:
-        self._context, self._views, self._applications = context, views, applications
-        self._holders = holders
-        self._busy = {
-            pod.job_id for view in views.values() for pod in view.pods if pod.job_id and pod.counts_node
-        }
-        self.adopted: dict[str, ApplicationView] = {}
-        self.abandoned: set[str] = set()
-
-    def of(self, job: Job, cluster_id: str) -> tuple[Ineligible | None, str]:
-        """Return why the job is not eligible, or ``None``."""
-        view = self._views.get(cluster_id)
-        if view is None or not view.fresh:
-            # Nothing is admitted on a stale picture, and a stale picture proves nothing.
-            return (Ineligible(job.ineligible), job.ineligible_detail) if job.ineligible else (None, "")
-        if job.adopt:
-            return self._adopting(job)
-        others = self._holders.get(jobs.task_key(job), set()) - {job.id}
-        if others:
-            return (
-                Ineligible.PREVIOUS_ATTEMPT,
-                f"job {min(others)} of an earlier attempt still holds capacity",
-            )
-        task = jobs.task_key(job).digest(self._context.instance_id)
-        for application in self._applications.by_task.get(task, ()):
-            if not application.terminal or application.deleting:
-                return (
-                    Ineligible.PREVIOUS_ATTEMPT,
-                    f"application {application.name} of an earlier attempt is still there",
+    def _busy(self, views: Mapping[str, ClusterView]) -> frozenset[str]:
+        """Return the jobs that have pods on a node; counted anew only where pods have changed."""
+        for cluster_id, view in views.items():
+            if self._pods.get(cluster_id, (None,))[0] is not view.pods:
+                jobs = frozenset(
+                    pod.job_id for pod in view.pods if pod.job_id and pod.counts_node and not pod.placeholder
                 )
-        if job.id in self._busy:
-            return Ineligible.PREVIOUS_ATTEMPT, "pods of an earlier admission are still there"
-        return None, ""
+                self._pods[cluster_id] = (view.pods, jobs)
+        return frozenset().union(*(self._pods[cluster_id][1] for cluster_id in views))
 
-    def _adopting(self, job: Job) -> tuple[Ineligible | None, str]:
-        application = self._applications.newest(job.id)
-        if application is None:
-            self.abandoned.add(job.id)
-            return Ineligible.PREVIOUS_ATTEMPT, "looking for the application of the lost attempt"
-        if application.deleting or self._context.settings.previous_attempt != "adopt":
-            return Ineligible.PREVIOUS_ATTEMPT, f"application {application.name} of the lost attempt is going"
-        self.adopted[job.id] = application
-        return None, ""
+
+def _full(holders: Iterable[Holder], limit: int | None) -> frozenset[Holder]:
+    if limit is None:
+        return frozenset()
+    return frozenset(holder for holder, count in Counter(holders).items() if count >= limit)
+
+
+def _cut(rows: Iterable[WaitingRow], depth: int, queues: QueueTable) -> frozenset[PoolKey]:
+    counts = Counter((row.queue_id, row.pool) for row in rows)
+    return frozenset(
+        (queues.keys[queue_id], pool)
+        for (queue_id, pool), count in counts.items()
+        if count >= depth and queue_id in queues.keys
+    )
+
+
+def _grant(row: HeldGrant, queues: QueueTable) -> Grant:
+    return Grant(
+        job_id=row.job_id,
+        queue=queues.keys[row.queue_id],
+        demand=_parsed(row.demand),
+        pool=row.pool,
+        user=row.user or "",
+        service=row.service or "",
+    )
+
+
+def _queued(row: WaitingRow, key: QueueKey, answer: Answer, *, adopted: bool) -> QueuedJob:
+    ineligible, detail = answer
+    return QueuedJob(
+        job_id=row.id,
+        queue=key,
+        pool=row.pool,
+        position=(row.position_at.timestamp(), row.position_id),
+        demand=_parsed(row.demand),
+        ineligible=ineligible,
+        ineligible_detail=detail,
+        unchecked=row.flow != "priority" or adopted,
+        readmission=row.admission > 0,
+        user=row.user or "",
+        service=row.service or "",
+        head_retries=row.head_retries,
+    )

@@ -14,10 +14,10 @@ instance would go with it. The triggerer removes rows that nobody refers to.
 from __future__ import annotations
 
 import datetime
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
-from airflow.models.dag import DagModel
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.trigger import TRIGGER_FAIL_REPR, handle_event_submit
 from airflow.triggers.base import TriggerEvent
@@ -37,17 +37,36 @@ def park(session: Session, ti_id: UUID, trigger_id: int) -> bool:
 
     :param trigger_id: the trigger it was seen with.
     """
-    result = session.execute(
-        update(TaskInstance)
-        .where(
-            TaskInstance.id == ti_id,
-            TaskInstance.state == TaskInstanceState.DEFERRED,
-            TaskInstance.trigger_id == trigger_id,
+    return ti_id in park_all(session, {ti_id: trigger_id})
+
+
+def park_all(session: Session, seen: Mapping[UUID, int]) -> frozenset[UUID]:
+    """Take deferred task instances off their triggers (two statements); return those that were parked.
+
+    :param seen: task instance → the trigger it was seen with. One that has another by now is left alone,
+        and so is one that somebody else has locked: it is found again later.
+    """
+    if not seen:
+        return frozenset()
+    rows = session.execute(
+        with_row_locks(
+            select(TaskInstance.id, TaskInstance.trigger_id)
+            .where(TaskInstance.id.in_(list(seen)), TaskInstance.state == TaskInstanceState.DEFERRED)
+            .order_by(TaskInstance.id),
+            session,
+            of=TaskInstance,
+            skip_locked=True,
+            key_share=False,
         )
+    )
+    same = [row.id for row in rows if row.trigger_id == seen[row.id]]
+    session.execute(
+        update(TaskInstance)
+        .where(TaskInstance.id.in_(same))
         .values(trigger_id=None, trigger_timeout=None)
         .execution_options(synchronize_session=False)
     )
-    return isinstance(result, CursorResult) and result.rowcount == 1
+    return frozenset(same)
 
 
 def lock_parked(session: Session, ti_id: UUID, *, wait: bool = False) -> TaskInstance | None:
@@ -72,23 +91,40 @@ def lock_parked(session: Session, ti_id: UUID, *, wait: bool = False) -> TaskIns
     )
 
 
-def is_parked(session: Session, ti_id: UUID) -> bool:
-    """Tell whether a task instance still waits for us, whoever holds its lock."""
-    return (
-        session.scalar(
+def lock_all_parked(session: Session, ti_ids: Collection[UUID]) -> dict[UUID, TaskInstance]:
+    """Lock those task instances that are parked, in one statement; what another has locked is left out."""
+    if not ti_ids:
+        return {}
+    statement = (
+        select(TaskInstance)
+        .where(
+            TaskInstance.id.in_(list(ti_ids)),
+            TaskInstance.state == TaskInstanceState.DEFERRED,
+            TaskInstance.trigger_id.is_(None),
+        )
+        .order_by(TaskInstance.id)
+        .options(lazyload(TaskInstance.dag_run))
+        .execution_options(populate_existing=True)
+    )
+    found = session.scalars(
+        with_row_locks(statement, session, of=TaskInstance, skip_locked=True, key_share=False)
+    )
+    return {task_instance.id: task_instance for task_instance in found}
+
+
+def all_parked(session: Session, ti_ids: Collection[UUID]) -> frozenset[UUID]:
+    """Return those task instances that still wait for us, whoever holds their locks (one statement)."""
+    if not ti_ids:
+        return frozenset()
+    return frozenset(
+        session.scalars(
             select(TaskInstance.id).where(
-                TaskInstance.id == ti_id,
+                TaskInstance.id.in_(list(ti_ids)),
                 TaskInstance.state == TaskInstanceState.DEFERRED,
                 TaskInstance.trigger_id.is_(None),
             )
         )
-        is not None
     )
-
-
-def dag_is_paused(session: Session, dag_id: str) -> bool:
-    """Tell whether Airflow would leave a resumed task lying because its DAG is paused."""
-    return bool(session.scalar(select(DagModel.is_paused).where(DagModel.dag_id == dag_id)))
 
 
 def resume(

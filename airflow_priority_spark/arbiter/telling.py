@@ -18,9 +18,9 @@ from airflow_priority_spark.arbiter import resume
 from airflow_priority_spark.arbiter.acting import By, line_up
 from airflow_priority_spark.spark.admission import AdmissionEvent
 from airflow_priority_spark.store import jobs
-from airflow_priority_spark.store.airflow_state import has_settled
 from airflow_priority_spark.store.leadership import SessionFactory
 from airflow_priority_spark.store.models import Delivery, Job
+from airflow_priority_spark.store.settling import has_settled
 
 
 def tell(session: Session, job: Job, event: AdmissionEvent, by: By) -> bool:

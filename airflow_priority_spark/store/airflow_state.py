@@ -8,92 +8,21 @@ was remembered.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from airflow.configuration import conf
-from airflow.jobs.job import Job as AirflowJob
-from airflow.jobs.job import JobState
-from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
 from airflow.models.log import Log
 from airflow.models.taskinstance import TaskInstance
-from airflow.models.trigger import Trigger
 from airflow.utils.state import TaskInstanceState
-from sqlalchemy import and_, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from airflow_priority_spark.scheduling.jobs import ACTIVE, WAITING
-from airflow_priority_spark.spark.identity import TaskKey
 from airflow_priority_spark.store.models import Job
-
-#: Intake knows our deferrals by this class path, never by a cursor over trigger ids (SQLite reuses them).
-ADMISSION_TRIGGER: Final = "airflow_priority_spark.triggers.admission.AdmissionTrigger"
-
-
-@dataclass(frozen=True, slots=True)
-class Deferral:
-    """A task instance that has deferred to the queue and is not parked yet."""
-
-    key: TaskKey
-    ti_id: UUID
-    try_number: int
-    trigger_id: int
-    created: datetime.datetime
-    kwargs: str
-    clear_number: int
-    user: str | None
-    team: str | None
-    paused: bool
-
-
-def deferrals(session: Session, limit: int) -> Sequence[Deferral]:
-    """Return tasks that wait for intake, oldest first."""
-    rows = session.execute(
-        select(
-            TaskInstance.dag_id,
-            TaskInstance.run_id,
-            TaskInstance.task_id,
-            TaskInstance.map_index,
-            TaskInstance.id,
-            TaskInstance.try_number,
-            Trigger.id,
-            Trigger.created_date,
-            Trigger.encrypted_kwargs,
-            DagRun.clear_number,
-            DagRun.triggering_user_name,
-            Trigger.team_name,
-            DagModel.is_paused,
-        )
-        .join(Trigger, Trigger.id == TaskInstance.trigger_id)
-        .join(DagRun, and_(DagRun.dag_id == TaskInstance.dag_id, DagRun.run_id == TaskInstance.run_id))
-        .join(DagModel, DagModel.dag_id == TaskInstance.dag_id, isouter=True)
-        .where(
-            Trigger.classpath == ADMISSION_TRIGGER,
-            TaskInstance.state == TaskInstanceState.DEFERRED,
-        )
-        .order_by(Trigger.created_date, Trigger.id)
-        .limit(limit)
-    )
-    return [
-        Deferral(
-            key=TaskKey(row[0], row[1], row[2], row[3]),
-            ti_id=row[4],
-            try_number=row[5],
-            trigger_id=row[6],
-            created=row[7],
-            kwargs=row[8],
-            clear_number=row[9],
-            user=row[10],
-            team=row[11],
-            paused=bool(row[12]),
-        )
-        for row in rows
-    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,31 +39,58 @@ class Mismatch:
     ti_state: str | None
 
 
-def mismatches(session: Session, limit: int) -> Sequence[Mismatch]:
-    """Return jobs that have to be reconciled with their task instance, in one statement.
+#: Where the task of a job that holds capacity may be; RESTARTING: while Airflow stops it.
+_ON_ITS_WAY: Final = (
+    TaskInstanceState.SCHEDULED,
+    TaskInstanceState.QUEUED,
+    TaskInstanceState.RUNNING,
+    TaskInstanceState.DEFERRED,
+    TaskInstanceState.RESTARTING,
+)
 
-    A waiting job's task is DEFERRED. An admitted job's task is on its way (SCHEDULED, QUEUED,
-    RUNNING, DEFERRED to the application's trigger, RESTARTING while Airflow stops it).
+
+def active_mismatches(session: Session, limit: int) -> Sequence[Mismatch]:
+    """Return jobs with capacity whose task is not on its way any more (one statement)."""
+    return _mismatches(
+        session,
+        limit,
+        Job.state.in_([str(state) for state in ACTIVE]),
+        or_(TaskInstance.id.is_(None), TaskInstance.state.is_(None), TaskInstance.state.not_in(_ON_ITS_WAY)),
+    )
+
+
+def waiting_mismatches(session: Session, limit: int, after: str, last: str | None) -> Sequence[Mismatch]:
+    """Return waiting jobs whose task does not wait any more (one statement).
+
+    :param after, last: only jobs with an id beyond ``after``, up to ``last`` (``None``: to the end).
     """
-    on_its_way = [
-        TaskInstanceState.SCHEDULED,
-        TaskInstanceState.QUEUED,
-        TaskInstanceState.RUNNING,
-        TaskInstanceState.DEFERRED,
-        TaskInstanceState.RESTARTING,
-    ]
-    odd_waiting = and_(
+    return _mismatches(
+        session,
+        limit,
+        Job.ended_at.is_(None),
+        Job.id > after,
+        *([Job.id <= last] if last is not None else []),
         Job.state.in_([str(state) for state in WAITING]),
         or_(TaskInstance.id.is_(None), TaskInstance.state.is_distinct_from(TaskInstanceState.DEFERRED)),
     )
-    odd_active = and_(
-        Job.state.in_([str(state) for state in ACTIVE]),
-        or_(TaskInstance.id.is_(None), TaskInstance.state.is_(None), TaskInstance.state.not_in(on_its_way)),
+
+
+def end_of_slice(session: Session, after: str, size: int) -> str | None:
+    """Return the id of the last of the next ``size`` open jobs; ``None`` when there are not so many."""
+    return session.scalar(
+        select(Job.id)
+        .where(Job.ended_at.is_(None), Job.id > after)
+        .order_by(Job.id)
+        .offset(size - 1)
+        .limit(1)
     )
+
+
+def _mismatches(session: Session, limit: int, *conditions: ColumnElement[bool]) -> Sequence[Mismatch]:
     rows = session.execute(
         select(Job, TaskInstance.id, TaskInstance.state)
         .join(TaskInstance, TaskInstance.id == Job.ti_id, isouter=True)
-        .where(or_(odd_waiting, odd_active))
+        .where(*conditions)
         .order_by(Job.id)
         .limit(limit)
     )
@@ -194,59 +150,3 @@ def successor(session: Session, job: Job) -> Successor:
         .limit(1)
     )
     return Successor(Replaced.RETRIED if ended else Replaced.ORPHANED, row.id, row.try_number)
-
-
-def pause_changes(session: Session) -> Sequence[tuple[Job, bool]]:
-    """Return waiting jobs whose DAG was paused or unpaused since they were last looked at."""
-    rows = session.execute(
-        select(Job, DagModel.is_paused)
-        .join(DagModel, DagModel.dag_id == Job.dag_id)
-        .where(
-            or_(
-                and_(Job.state == "queued", DagModel.is_paused.is_(True)),
-                and_(Job.state == "held", Job.ineligible == "paused", DagModel.is_paused.is_(False)),
-            )
-        )
-    )
-    return [(job, bool(paused)) for job, paused in rows]
-
-
-def has_settled(
-    session: Session, ti_id: UUID, deferred_at: datetime.datetime, seconds: float, now: datetime.datetime
-) -> bool:
-    """Tell whether Airflow can take a resume of a task that has deferred.
-
-    A worker that defers ends, and its executor reports that end. If the task runs again before the
-    scheduler has taken the report in, the scheduler takes the report for the new run and fails the task
-    ("state mismatch", https://github.com/apache/airflow/issues/72716). The scheduler sends its heartbeat
-    after it has taken the reports in, in the same loop; so a heartbeat that is later than the deferral by
-    the time a worker needs to end shows that it has. A scheduler that is gone reports nothing any more.
-
-    :param seconds: the time a worker needs to end.
-    """
-    if now < deferred_at + datetime.timedelta(seconds=seconds):
-        return False
-    row = session.execute(
-        select(AirflowJob.state, AirflowJob.latest_heartbeat)
-        .join(TaskInstance, TaskInstance.queued_by_job_id == AirflowJob.id)
-        .where(TaskInstance.id == ti_id)
-    ).one_or_none()
-    if row is None or row.state != JobState.RUNNING or row.latest_heartbeat is None:
-        return True
-    silent = now - row.latest_heartbeat > datetime.timedelta(
-        seconds=conf.getint("scheduler", "scheduler_health_check_threshold")
-    )
-    return bool(silent or row.latest_heartbeat >= deferred_at + datetime.timedelta(seconds=seconds))
-
-
-def not_started(session: Session) -> Sequence[tuple[Job, str, str]]:
-    """Return admitted jobs that no worker runs yet, with their task's state and Airflow pool."""
-    rows = session.execute(
-        select(Job, TaskInstance.state, TaskInstance.pool)
-        .join(TaskInstance, TaskInstance.id == Job.ti_id)
-        .where(
-            Job.state == "admitted",
-            TaskInstance.state.in_([TaskInstanceState.SCHEDULED, TaskInstanceState.QUEUED]),
-        )
-    )
-    return [(job, str(state), pool) for job, state, pool in rows]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Job rows: creation, the one way to change their state, and the reads a cycle needs.
+"""Job rows: creation, the one way to change their state, their grants and what their tasks are to be told.
 
 ``move`` is the only writer of ``Job.state``: it asks the transition table, stamps the instant and
 writes the event row in the same transaction, so that no change of state is without a reason.
@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, delete, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from airflow_priority_spark.scheduling.jobs import JobState, check_transition, is_terminal
+from airflow_priority_spark.scheduling.jobs import HeldReason, JobState, check_transition, is_terminal
 from airflow_priority_spark.spark.identity import TaskKey
 from airflow_priority_spark.store.models import Delivery, Event, Grant, Job
 
@@ -42,6 +41,20 @@ def create_job(session: Session, state: JobState, reason: str, actor: str, **col
     return job
 
 
+def create_jobs(session: Session, rows: Sequence[Mapping[str, Any]], actor: str) -> Sequence[Job]:
+    """Insert jobs, each with its first event (two statements).
+
+    :param rows: every column of ``Job`` that has no default, but for the id.
+    """
+    created = [Job(id=str(uuid4()), **row) for row in rows]
+    session.add_all(created)
+    session.flush()
+    for job in created:
+        _event(session, job, None, JobState(job.state), job.reason, actor, job.queued_at)
+    session.flush()
+    return created
+
+
 _STAMPS: Final[Mapping[JobState, str]] = {
     JobState.ADMITTED: "admitted_at",
     JobState.SUBMITTED: "submitted_at",
@@ -52,7 +65,7 @@ _STAMPS: Final[Mapping[JobState, str]] = {
 def move(
     session: Session, job: Job, state: JobState, reason: str, actor: str, now: datetime.datetime
 ) -> None:
-    """Change a job's state, with an event.
+    """Change a job's state, with an event; the caller flushes, so that many jobs are written at once.
 
     :raises IllegalTransition: when the table of transitions does not know the way.
     """
@@ -67,11 +80,23 @@ def move(
     if state is JobState.QUEUED:
         job.admitted_at = job.submitted_at = job.started_at = None
     if state is not JobState.HELD:
-        job.ineligible, job.ineligible_detail = None, ""
+        job.ineligible, job.ineligible_detail, job.held_reason = None, "", ""
     if is_terminal(state):
         job.ended_at, job.parked = now, False
-    session.flush()
     _event(session, job, current, state, reason, actor, now)
+
+
+def hold(
+    session: Session, job: Job, why: HeldReason, reason: str, actor: str, now: datetime.datetime
+) -> None:
+    """Keep a queued job aside.
+
+    :param why: decides who releases it.
+    """
+    move(session, job, JobState.HELD, reason, actor, now)
+    job.held_reason = why.value
+    job.ineligible = "paused" if why is HeldReason.PAUSED else "held"
+    job.ineligible_detail = job.reason
 
 
 def note(session: Session, job: Job, reason: str, actor: str, now: datetime.datetime) -> None:
@@ -113,90 +138,72 @@ def history(session: Session, job_ids: Collection[str]) -> dict[str, list[str]]:
     return lines
 
 
-def job_of_attempt(session: Session, ti_id: Any) -> Job | None:
-    """Return the job of a task-instance id."""
-    return session.scalar(select(Job).where(Job.ti_id == ti_id))
+def jobs_of_attempts(session: Session, ti_ids: Collection[UUID]) -> dict[UUID, Job]:
+    """Return the jobs of task-instance ids (one statement)."""
+    found = session.scalars(select(Job).where(Job.ti_id.in_(list(ti_ids))))
+    return {job.ti_id: job for job in found}
 
 
-def open_jobs_of_task(session: Session, key: TaskKey) -> Sequence[Job]:
-    """Return the jobs of a task that have not ended, newest first."""
+def open_jobs_of_tasks(session: Session, keys: Collection[TaskKey]) -> Sequence[Job]:
+    """Return the jobs of tasks that have not ended, newest first (one statement)."""
+    columns = tuple_(Job.dag_id, Job.run_id, Job.task_id, Job.map_index)
+    wanted = [(key.dag_id, key.run_id, key.task_id, key.map_index) for key in keys]
     return session.scalars(
-        select(Job)
-        .where(
-            Job.dag_id == key.dag_id,
-            Job.run_id == key.run_id,
-            Job.task_id == key.task_id,
-            Job.map_index == key.map_index,
-            Job.ended_at.is_(None),
-        )
-        .order_by(Job.queued_at.desc())
+        select(Job).where(columns.in_(wanted), Job.ended_at.is_(None)).order_by(Job.queued_at.desc(), Job.id)
     ).all()
-
-
-def front(session: Session, per_pool: int) -> Sequence[Job]:
-    """Return the first ``per_pool`` queued jobs of every priority pool, in order.
-
-    More can never be admitted in one cycle, so a cycle reads as much for ten thousand waiting jobs
-    as for a hundred. Jobs that were found not eligible are read besides, so that they hide nobody.
-    """
-    rank = (
-        func.row_number()
-        .over(
-            partition_by=(Job.queue_id, Job.pool),
-            order_by=(Job.position_at, Job.position_id, Job.id),
-        )
-        .label("rank")
-    )
-    eligible = and_(Job.state == JobState.QUEUED.value, Job.ineligible.is_(None))
-    ranked = select(Job.id, rank).where(eligible).subquery()
-    first = select(ranked.c.id).where(ranked.c.rank <= per_pool)
-    flagged = and_(Job.state == JobState.QUEUED.value, Job.ineligible.is_not(None))
-    return session.scalars(
-        select(Job).where(or_(Job.id.in_(first), flagged)).order_by(Job.position_at, Job.position_id, Job.id)
-    ).all()
-
-
-@dataclass(frozen=True, slots=True)
-class GrantRow:
-    """A grant with what is needed to judge it."""
-
-    grant: Grant
-    job: Job
-
-
-def read_grants(session: Session) -> Sequence[GrantRow]:
-    """Return every grant with its job (one statement; as many rows as jobs hold capacity)."""
-    rows = session.execute(select(Grant, Job).join(Job, Job.id == Grant.job_id).order_by(Grant.job_id))
-    return [GrantRow(grant, job) for grant, job in rows]
 
 
 def give_grant(
     session: Session, job: Job, *, unchecked: bool, now: datetime.datetime, valid_until: datetime.datetime
 ) -> None:
     """Write the grant of the job's current admission, replacing that of an earlier one."""
-    row = session.get(Grant, job.id) or Grant(job_id=job.id)
-    row.queue_id, row.admission, row.demand = job.queue_id, job.admission, job.demand
-    row.unchecked, row.granted_at, row.valid_until = unchecked, now, valid_until
-    session.add(row)
+    give_grants(session, {job: unchecked}, now=now, valid_until=valid_until)
+
+
+def give_grants(
+    session: Session, jobs: Mapping[Job, bool], *, now: datetime.datetime, valid_until: datetime.datetime
+) -> None:
+    """Write the grants of the jobs' current admissions, replacing those of earlier ones.
+
+    :param jobs: job → is the grant unchecked, given whatever the room.
+    """
+    ids = [job.id for job in jobs]
+    known = {row.job_id: row for row in session.scalars(select(Grant).where(Grant.job_id.in_(ids)))}
+    for job, unchecked in jobs.items():
+        row = known.get(job.id) or Grant(job_id=job.id)
+        row.queue_id, row.admission, row.demand = job.queue_id, job.admission, job.demand
+        row.unchecked, row.granted_at, row.valid_until = unchecked, now, valid_until
+        session.add(row)
     session.flush()
 
 
-def extend_grant(session: Session, job_id: str, valid_until: datetime.datetime) -> None:
-    """Let the admission hold until ``valid_until``."""
-    row = session.get(Grant, job_id)
-    if row is not None:
-        row.valid_until = valid_until
-        session.flush()
+def extend_grants(session: Session, job_ids: Collection[str], valid_until: datetime.datetime) -> None:
+    """Let these admissions hold until ``valid_until`` (one statement)."""
+    session.execute(
+        update(Grant)
+        .where(Grant.job_id.in_(list(job_ids)))
+        .values(valid_until=valid_until)
+        .execution_options(synchronize_session="fetch")
+    )
 
 
-def release_grant(session: Session, job_id: str) -> bool:
-    """End the promise; true when there was one."""
-    row = session.get(Grant, job_id)
-    if row is None:
-        return False
-    session.delete(row)
+def release_grants(session: Session, job_ids: Collection[str]) -> None:
+    """End the promises to these jobs, where there are any (one statement)."""
     session.flush()
-    return True
+    session.execute(
+        delete(Grant).where(Grant.job_id.in_(list(job_ids))).execution_options(synchronize_session="fetch")
+    )
+
+
+def lock_queued(session: Session, job_ids: Collection[str]) -> Sequence[Job]:
+    """Lock those of the jobs that are queued, and return them as they are now (one statement)."""
+    return session.scalars(
+        select(Job)
+        .where(Job.id.in_(list(job_ids)), Job.state == JobState.QUEUED.value)
+        .order_by(Job.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
 
 
 def jobs_by_id(session: Session, job_ids: Collection[str]) -> dict[str, Job]:
@@ -219,21 +226,34 @@ def waiting_batch(session: Session, limit: int) -> Sequence[Job]:
 
 def promise(session: Session, job: Job, event: dict[str, Any], now: datetime.datetime) -> None:
     """Note the event that the job's task, which stays parked until then, is to be resumed with."""
-    job.parked = True
-    row = session.get(Delivery, job.id) or Delivery(job_id=job.id)
-    row.event, row.decided_at = event, now
-    session.add(row)
+    promise_all(session, {job: event}, now)
+
+
+def promise_all(session: Session, events: Mapping[Job, dict[str, Any]], now: datetime.datetime) -> None:
+    """Note the events that the jobs' tasks are to be resumed with; each stays parked until then."""
+    ids = [job.id for job in events]
+    known = {row.job_id: row for row in session.scalars(select(Delivery).where(Delivery.job_id.in_(ids)))}
+    for job, event in events.items():
+        job.parked = True
+        row = known.get(job.id) or Delivery(job_id=job.id)
+        row.event, row.decided_at = event, now
+        session.add(row)
     session.flush()
 
 
-def promised(session: Session) -> Sequence[tuple[Delivery, Job]]:
-    """Return the events that are to be delivered, oldest first (one statement)."""
-    rows = session.execute(
-        select(Delivery, Job)
-        .join(Job, Job.id == Delivery.job_id)
-        .order_by(Delivery.decided_at, Job.position_at, Job.position_id, Job.id)
-    )
-    return [(delivery, job) for delivery, job in rows]
+def promised(session: Session, job_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Return the events that the tasks of these jobs are to be resumed with (one statement)."""
+    rows = session.execute(select(Delivery.job_id, Delivery.event).where(Delivery.job_id.in_(list(job_ids))))
+    return {row.job_id: row.event for row in rows}
+
+
+def told(session: Session, job_ids: Collection[str]) -> None:
+    """Forget what was to be told to these jobs' tasks: they were told, or are gone (two statements)."""
+    if not job_ids:
+        return
+    ids, options = list(job_ids), {"synchronize_session": "fetch"}
+    session.execute(delete(Delivery).where(Delivery.job_id.in_(ids)).execution_options(**options))
+    session.execute(update(Job).where(Job.id.in_(ids)).values(parked=False).execution_options(**options))
 
 
 def place(session: Session, queue_id: int, pool: str, at: datetime.datetime, number: int) -> int:

@@ -39,9 +39,13 @@ VERSION_TABLE: Final = "priority_spark_alembic_version"
 _RowId = BigInteger().with_variant(Integer, "sqlite")
 
 
-#: Conditions of partial indexes; a query uses the index only if it says the same.
-JOB_QUEUED: Final = "state = 'queued'"
-#: Queued, but not to be taken in turn: admitted whatever the room, or kept by an earlier attempt.
+# Conditions of partial indexes, as texts: a query finds the index only if it says the very same.
+#: Queued and waiting for its turn in the line of its pool.
+JOB_IN_LINE: Final = (
+    "state = 'queued' AND flow = 'priority' AND NOT adopt "
+    "AND (ineligible IS NULL OR ineligible <> 'previous-attempt')"
+)
+#: Queued and not waiting for its turn: admitted whatever the room, or kept by an earlier attempt.
 JOB_ASIDE: Final = "state = 'queued' AND (flow <> 'priority' OR adopt OR ineligible = 'previous-attempt')"
 
 
@@ -183,7 +187,7 @@ class Job(Base):
     __tablename__ = f"{PREFIX}job"
     __table_args__ = (
         UniqueConstraint("ti_id"),
-        # What a cycle reads: the first eligible rows of each pool, found without touching the others.
+        # What a cycle reads: the first rows of each line, found without touching the others.
         Index(
             f"{PREFIX}job_front",
             "queue_id",
@@ -191,11 +195,11 @@ class Job(Base):
             "position_at",
             "position_id",
             "id",
-            postgresql_include=["ineligible", "user", "service", "dag_id"],
-            postgresql_where=text(JOB_QUEUED),
-            sqlite_where=text(JOB_QUEUED),
+            postgresql_include=["user", "service", "dag_id"],
+            postgresql_where=text(JOB_IN_LINE),
+            sqlite_where=text(JOB_IN_LINE),
         ),
-        # And the few that do not wait for their turn, which may stand anywhere in a line.
+        # And the few that do not wait for their turn.
         Index(f"{PREFIX}job_aside", "id", postgresql_where=text(JOB_ASIDE), sqlite_where=text(JOB_ASIDE)),
         Index(f"{PREFIX}job_open", "ended_at", "id"),
         Index(f"{PREFIX}job_dag", "state", "dag_id"),

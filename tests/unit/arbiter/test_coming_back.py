@@ -313,5 +313,5 @@ def deletions(world, monkeypatch) -> list[str]:
         names.append(name)
         return "requested"
 
-    monkeypatch.setattr("airflow_priority_spark.arbiter.reconcile.delete_application", delete)
+    monkeypatch.setattr("airflow_priority_spark.arbiter.strays.delete_application", delete)
     return names

@@ -195,26 +195,6 @@ def test_a_cluster_that_cannot_be_reached_leaves_the_task_where_it_is(world):
     assert world.job("first").state == "admitted"
 
 
-@pytest.mark.parametrize(
-    ("state", "words"),
-    [
-        (
-            TaskInstanceState.SCHEDULED,
-            "it waits for a slot of Airflow pool spark.kubernetes_default.team-a.normal",
-        ),
-        (TaskInstanceState.QUEUED, "it waits for a slot of the executor or for its worker to start"),
-    ],
-)
-def test_an_admitted_job_that_airflow_does_not_start_says_what_it_waits_for(world, state, words):
-    world.defer("first")
-    world.cycle()
-    world.set_task("first", state)
-    world.cycle(12)
-    job = world.job("first")
-    assert words in job.reason
-    assert sum(words in line for line in world.reasons(job)) == 1
-
-
 def test_observe_flow_is_admitted_at_once_whatever_the_room(world):
     world.defer("first", demand=BIG)
     world.defer("second", demand=BIG, flow="observe")

@@ -99,8 +99,7 @@ class World:
             replace(Settings(), **options), self.database.session, holder=holder, clock=lambda: self.now
         )
         loop.clusters = Clusters(self.cluster)
-        loop.context = replace(loop.context, clusters=loop.clusters)
-        loop.observer._context = loop.reconciler._context = loop.context
+        loop.work_with(replace(loop.context, clusters=loop.clusters))
         return loop
 
     def cycle(self, times: int = 1, *, seconds: float = 1.0):

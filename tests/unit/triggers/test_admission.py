@@ -10,7 +10,7 @@ from airflow.sdk._shared.module_loading import import_string
 from airflow_priority_spark.spark.admission import AdmissionEvent
 from airflow_priority_spark.spark.demand import compute_demand
 from airflow_priority_spark.spark.request import AdmissionRequest, ConnectionRef
-from airflow_priority_spark.store.airflow_state import ADMISSION_TRIGGER
+from airflow_priority_spark.store.deferrals import ADMISSION_TRIGGER
 from airflow_priority_spark.triggers.admission import CLASSPATH, AdmissionTrigger
 from airflow_priority_spark.triggers.dag_test import in_dag_test
 from tests.unit.spark_cluster import spark_application

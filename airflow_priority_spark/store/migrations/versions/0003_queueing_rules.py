@@ -20,7 +20,11 @@ depends_on = None
 _P = "priority_spark_"
 _INSTANT = sa.TIMESTAMP(timezone=True).with_variant(mysql.TIMESTAMP(fsp=6), "mysql")
 _ROW_ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-_QUEUED = "state = 'queued'"
+_IN_LINE = (
+    "state = 'queued' AND flow = 'priority' AND NOT adopt "
+    "AND (ineligible IS NULL OR ineligible <> 'previous-attempt')"
+)
+_ASIDE = "state = 'queued' AND (flow <> 'priority' OR adopt OR ineligible = 'previous-attempt')"
 
 
 def _head_columns():
@@ -94,11 +98,11 @@ def _create_indexes():
         f"{_P}job_front",
         f"{_P}job",
         ["queue_id", "pool", "position_at", "position_id", "id"],
-        postgresql_include=["ineligible", "user", "service", "dag_id"],
-        postgresql_where=sa.text(_QUEUED),
-        sqlite_where=sa.text(_QUEUED),
+        postgresql_include=["user", "service", "dag_id"],
+        postgresql_where=sa.text(_IN_LINE),
+        sqlite_where=sa.text(_IN_LINE),
     )
-    aside = sa.text(f"{_QUEUED} AND (flow <> 'priority' OR adopt OR ineligible = 'previous-attempt')")
+    aside = sa.text(_ASIDE)
     op.create_index(f"{_P}job_aside", f"{_P}job", ["id"], postgresql_where=aside, sqlite_where=aside)
     op.create_index(f"{_P}job_open", f"{_P}job", ["ended_at", "id"])
     op.create_index(f"{_P}job_dag", f"{_P}job", ["state", "dag_id"])
