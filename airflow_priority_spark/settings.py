@@ -152,11 +152,6 @@ class Settings:
     max_reschedules: int = _option(
         3, "How often a job whose admission proved stale returns to its position before it fails.", minimum=0
     )
-    retry_on_cancel: bool = _option(
-        False,
-        "Let Airflow retry the task of a job that was cancelled in the queue, by a person or a timeout, like "
-        "any other failed task. Otherwise it fails at once.",
-    )
     capacity_mode: str = _option(
         "auto",
         "What is checked: ``quota``, ``quota+nodes`` (every pod must also fit a node), or ``auto``: "

@@ -25,6 +25,7 @@ import pytest
 PACKAGE = "postgresql"
 _START_SECONDS = 60
 _PR_SET_PDEATHSIG = 1
+_NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,23 @@ def postgresql_server():
     folder = programs()
     if folder is None:
         pytest.skip(f"the PostgreSQL server programs are missing: apt-get install {PACKAGE}")
+    with started(folder) as server:
+        yield server
+
+
+@contextmanager
+def started(folder: Path, *, durable: bool = False):
+    """Run a server of its own in a temporary folder.
+
+    :param folder: of the server programs.
+    :param durable: sync every commit to disk, as a production server does.
+    """
     home = Path(tempfile.mkdtemp(prefix="priority-spark-pg-"))
     try:
         if os.geteuid() == 0:
             os.chown(home, pwd.getpwnam("postgres").pw_uid, -1)
         _initialize(folder, home)
-        with _running(folder, home) as server:
+        with _running(folder, home, {} if durable else _NOT_DURABLE) as server:
             yield server
     finally:
         shutil.rmtree(home, ignore_errors=True)
@@ -96,9 +108,9 @@ def _end_with_parent() -> None:
 
 
 @contextmanager
-def _running(folder: Path, home: Path):
+def _running(folder: Path, home: Path, options: dict[str, str]):
     port = _free_port()
-    options = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_connections": 60}
+    options = {"max_connections": "60", **options}
     arguments = [argument for name, value in options.items() for argument in ("-c", f"{name}={value}")]
     log = (home / "log").open("wb")
     process = subprocess.Popen(

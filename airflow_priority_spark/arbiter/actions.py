@@ -30,14 +30,13 @@ from airflow_priority_spark.arbiter.job_actions import (
     requeue_job,
     send_to_legacy,
 )
-from airflow_priority_spark.arbiter.line_actions import change_demand, change_pool, move_job
+from airflow_priority_spark.arbiter.line_actions import Where, change_demand, change_pool, move_job
 from airflow_priority_spark.arbiter.queue_actions import (
     Change,
     add_pool,
     drain_queue,
     find_queue,
     pause_queue,
-    release_drained,
     remove_pool,
     resume_queue,
     set_pool,
@@ -52,6 +51,7 @@ __all__ = [
     "Done",
     "Migrated",
     "Scope",
+    "Where",
     "add_pool",
     "apply_declaration",
     "cancel_job",
@@ -67,7 +67,6 @@ __all__ = [
     "on_each",
     "overrides",
     "pause_queue",
-    "release_drained",
     "release_job",
     "remove_pool",
     "requeue_job",

@@ -32,7 +32,7 @@ from airflow_priority_spark.scheduling.jobs import JobState
 from airflow_priority_spark.scheduling.model import Decisions, Ineligible, Snapshot
 from airflow_priority_spark.store import jobs
 from airflow_priority_spark.store.front import WaitingRow
-from airflow_priority_spark.store.holding import are_paused
+from airflow_priority_spark.store.holding import are_paused, paused_queues
 from airflow_priority_spark.store.leadership import Leadership
 from airflow_priority_spark.store.models import Job
 from airflow_priority_spark.store.queue_table import changed_pools, save_pool_states
@@ -143,9 +143,14 @@ def _lock(
 
 
 def _lock_waiting(session: Session, seen: Mapping[str, WaitingRow]) -> dict[str, Job]:
-    """Lock those jobs that wait as they were seen, whose tasks are parked and whose DAGs may run."""
+    """Lock those jobs that wait as they were seen, whose tasks are parked and whose DAGs and queues may run.
+
+    People act behind the same fence (``acting.line_up``): what they did before this transaction is seen
+    here, what they do after it comes after it.
+    """
     found = jobs.lock_queued(session, seen)
-    same = [job for job in found if _as_seen(job, seen[job.id])]
+    closed = paused_queues(session)
+    same = [job for job in found if job.queue_id not in closed and _as_seen(job, seen[job.id])]
     paused = are_paused(session, {job.dag_id for job in same})
     same = [job for job in same if job.dag_id not in paused]
     tasks = resume.lock_all_parked(session, {job.ti_id for job in same})
@@ -154,9 +159,11 @@ def _lock_waiting(session: Session, seen: Mapping[str, WaitingRow]) -> dict[str,
 
 def _as_seen(job: Job, seen: WaitingRow) -> bool:
     """Tell whether nobody has changed what was decided upon."""
-    return (job.queue_id, job.pool, job.flow, job.adopt) == (
+    return (job.queue_id, job.pool, job.position_at, job.position_id, job.flow, job.adopt) == (
         seen.queue_id,
         seen.pool,
+        seen.position_at,
+        seen.position_id,
         seen.flow,
         seen.adopt,
     ) and job.demand == json.loads(seen.demand)

@@ -22,7 +22,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from airflow_priority_spark.errors import InvalidInput
+from airflow_priority_spark.errors import InvalidInput, InvalidQuantity
 from airflow_priority_spark.scheduling.resources import Resources
 from airflow_priority_spark.spark.names import check_namespace, check_pool
 
@@ -41,8 +41,9 @@ def _quantities(value: Any) -> Any:
 
 
 def _checked_quantities(value: dict[str, str]) -> dict[str, str]:
-    if any(amount < 0 for amount in Resources.parse(value).values()):
-        raise InvalidInput("quantities", value, "amounts of at least 0")
+    for key, amount in Resources.parse(value).items():
+        if amount < 0:
+            raise InvalidQuantity(key, value[key], "a quantity of at least 0")
     return value
 
 
@@ -73,9 +74,9 @@ class Configured(BaseModel):
 
 
 class HeadRules(Configured):
-    """What happens to a blocked head; times are seconds."""
+    """What happens to a blocked head; times are seconds, a timeout of 0 never comes."""
 
-    head_timeout_seconds: AtLeastOne | None = None
+    head_timeout_seconds: Count | None = None
     head_retry_count: Count | None = None
     head_retry_position: Literal["keep", "tail"] | None = None
     head_timeout_action: Literal["cancel", "hold"] | None = None
@@ -83,13 +84,13 @@ class HeadRules(Configured):
 
 
 class Site(HeadRules):
-    """Settings of the whole site."""
+    """Settings of the whole site; a limit of 0 is none."""
 
     batch_size: AtLeastOne | None = None
-    job_limit: AtLeastOne | None = None
-    job_limit_per_user: AtLeastOne | None = None
-    job_limit_per_service: AtLeastOne | None = None
-    job_limit_per_user_service: AtLeastOne | None = None
+    job_limit: Count | None = None
+    job_limit_per_user: Count | None = None
+    job_limit_per_service: Count | None = None
+    job_limit_per_user_service: Count | None = None
 
 
 class Allowed(Configured):
@@ -183,8 +184,22 @@ def checked(kind: type[T], values: Mapping[str, Any], where: str) -> T:
         return kind.model_validate(dict(values))
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise InvalidInput(f"{where}: {field}", first["input"], allowed(kind, first)) from None
+        path, value = found(first)
+        field = ".".join(map(str, path))
+        raise InvalidInput(f"{where}: {field}", value, allowed(kind, first)) from None
+
+
+#: What pydantic puts behind the path when the key of a mapping is wrong, not its value.
+_KEY: Final = "[key]"
+
+
+def found(fault: ErrorDetails) -> tuple[tuple[str | int, ...], Any]:
+    """Return where a fault is, and the value that was found there."""
+    path = tuple(step for step in fault["loc"] if step != _KEY)
+    cause = fault.get("ctx", {}).get("error")
+    if isinstance(cause, InvalidQuantity):
+        return (*path, cause.field), cause.value
+    return path, None if fault["type"] == "missing" else fault["input"]
 
 
 def allowed(kind: type[Configured], fault: ErrorDetails) -> str:
@@ -210,7 +225,7 @@ def allowed(kind: type[Configured], fault: ErrorDetails) -> str:
 
 
 _PHRASES: Final = {
-    "missing": "it must be given",
+    "missing": "any value, but it must be given",
     "int_type": "a whole number",
     "string_type": "a text",
     "list_type": "a list",

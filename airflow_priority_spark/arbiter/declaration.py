@@ -9,7 +9,7 @@ does at night, and no file should undo it in the morning.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -83,11 +83,16 @@ def apply_declaration(session: Session, declaration: configuration.Declaration, 
     """
     line_up(session)
     changes: list[Change] = []
-    for cluster in declaration.clusters or ():
-        values = {key: getattr(cluster, key) for key in CLUSTER_FIELDS}
-        changes += set_cluster(session, find_cluster(session, cluster.name).cluster_id, values, by)
+    once = _Once()
+    for number, wanted in enumerate(declaration.clusters or ()):
+        cluster_id = find_cluster(session, wanted.name).cluster_id
+        once.named(f"clusters[{number}].name", wanted.name, cluster_id)
+        values = {key: getattr(wanted, key) for key in CLUSTER_FIELDS}
+        changes += set_cluster(session, cluster_id, values, by)
     for number, queue in enumerate(declaration.queues or ()):
-        changes += _apply_queue(session, queue, f"queues[{number}].cluster", by)
+        cluster = _cluster_of(session, queue, f"queues[{number}].cluster")
+        once.named(f"queues[{number}].namespace", queue.namespace, (cluster.cluster_id, queue.namespace))
+        changes += _apply_queue(session, queue, cluster, by)
     if declaration.rules is not None:
         changes += set_rules(session, declaration.rules, by)
     if declaration.site is not None:
@@ -95,10 +100,21 @@ def apply_declaration(session: Session, declaration: configuration.Declaration, 
     return tuple(changes)
 
 
+class _Once:
+    """Refuses what a file names twice in other words, such as a cluster by its name and by its id."""
+
+    def __init__(self) -> None:
+        self._fields: dict[Hashable, str] = {}
+
+    def named(self, field: str, value: str, what: Hashable) -> None:
+        if what in self._fields:
+            raise InvalidInput(field, value, f"what no other part names; {self._fields[what]} is the same")
+        self._fields[what] = field
+
+
 def _apply_queue(
-    session: Session, wanted: configuration.DeclaredQueue, field: str, by: By
+    session: Session, wanted: configuration.DeclaredQueue, cluster: Cluster, by: By
 ) -> Iterable[Change]:
-    cluster = _cluster_of(session, wanted, field)
     queue_id = session.scalar(
         select(Queue.id).where(Queue.cluster_id == cluster.cluster_id, Queue.namespace == wanted.namespace)
     )

@@ -36,13 +36,12 @@ def hold_job(session: Session, job_id: str, by: By) -> None:
         raise Conflict(f"job {job_id} is held already: {job.reason}")
     text = by.sentence("held")
     if job.state == JobState.QUEUED.value:
-        jobs.move(session, job, JobState.HELD, text, by.actor, by.now)
+        jobs.hold(session, job, HeldReason.PERSON, text, by.actor, by.now)
     else:
         # It was held for another reason, which may end by itself.
         jobs.note(session, job, text, by.actor, by.now)
-        job.reason = text
-    job.held_reason = HeldReason.PERSON.value
-    job.ineligible, job.ineligible_detail = "held", text
+        job.held_reason, job.ineligible = HeldReason.PERSON.value, "held"
+        job.reason = job.ineligible_detail = text
     audit(session, by, "hold", "job", job_id)
 
 

@@ -19,6 +19,7 @@ from airflow_priority_spark.spark.demand import describe_demand
 from airflow_priority_spark.spark.request import demand_from_json, demand_to_json
 from airflow_priority_spark.store import jobs, positions
 from airflow_priority_spark.store.models import Job, Pool, Queue
+from airflow_priority_spark.store.rules import Facts, refusal
 
 Where = Literal["first", "last", "before", "after"]
 
@@ -46,7 +47,9 @@ def change_pool(session: Session, job_id: str, pool: str, by: By) -> None:
 
 
 def _check_allowed(job: Job, pool: Pool, queue: Queue) -> None:
-    raise NotImplementedError
+    facts = Facts(job.dag_id, queue.namespace, tuple(job.tags or ()), job.team, job.bundle)
+    if why := refusal(pool.allowed, facts, f"{queue.namespace}/{pool.name}"):
+        raise Conflict(why)
 
 
 def move_job(session: Session, job_id: str, where: Where, by: By, other_id: str | None = None) -> None:

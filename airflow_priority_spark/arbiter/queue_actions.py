@@ -17,8 +17,6 @@ from sqlalchemy.orm import Session
 from airflow_priority_spark.arbiter import configuration
 from airflow_priority_spark.arbiter.acting import By, audit, line_up
 from airflow_priority_spark.errors import Conflict, InvalidInput, NotFound
-from airflow_priority_spark.scheduling.jobs import HeldReason, JobState
-from airflow_priority_spark.store import jobs
 from airflow_priority_spark.store.models import Cluster, Job, Pool, Queue
 from airflow_priority_spark.store.queues import mirror_airflow_pools
 
@@ -105,7 +103,7 @@ def drain_queue(session: Session, queue_id: int, by: By) -> None:
 
 
 def resume_queue(session: Session, queue_id: int, by: By) -> None:
-    """Open a queue that was paused or drained; ``release_drained`` lets in whom it held.
+    """Open a queue that was paused or drained; the arbiter then lets those in whom it held meanwhile.
 
     :raises Conflict: when it is open.
     """
@@ -114,26 +112,6 @@ def resume_queue(session: Session, queue_id: int, by: By) -> None:
         raise Conflict(f"queue {queue_name(session, queue)} is open already")
     queue.paused = queue.draining = False
     _touched(session, queue, by, "resume")
-
-
-def release_drained(session: Session, queue_id: int, by: By, limit: int) -> int:
-    """Let jobs that an open queue still holds because it drained wait again, in order; return how many."""
-    queue = lock_queue(session, queue_id)
-    if queue.draining:
-        return 0
-    held = session.scalars(
-        select(Job)
-        .where(
-            Job.queue_id == queue_id,
-            Job.state == JobState.HELD.value,
-            Job.held_reason == HeldReason.DRAINING.value,
-        )
-        .order_by(Job.position_at, Job.position_id, Job.id)
-        .limit(limit)
-    ).all()
-    for job in held:
-        jobs.move(session, job, JobState.QUEUED, by.sentence("queue resumed"), by.actor, by.now)
-    return len(held)
 
 
 def _touched(session: Session, queue: Queue, by: By, action: str, **details: Any) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection
 from sqlalchemy.orm import Session
 
 from airflow_priority_spark.arbiter import resume
-from airflow_priority_spark.arbiter.acting import By, line_up
+from airflow_priority_spark.arbiter.acting import BATCH, By, line_up
 from airflow_priority_spark.spark.admission import AdmissionEvent
 from airflow_priority_spark.store import jobs
 from airflow_priority_spark.store.leadership import SessionFactory
@@ -62,14 +62,21 @@ def tell_all(
     :param seconds: wait no longer than this.
     :return: the jobs whose tasks Airflow could not take in that time.
     """
-    left = set(job_ids)
+    left = list(job_ids)
     end = clock() + datetime.timedelta(seconds=seconds)
     while True:
-        with sessions() as session, session.begin():
-            line_up(session)
-            for job in jobs.jobs_by_id(session, left).values():
-                if tell_promised(session, job, by.settings.settle_seconds, clock()):
-                    left.discard(job.id)
+        for start in range(0, len(left), BATCH):
+            _tell_batch(sessions, left[start : start + BATCH], by, clock())
+        with sessions() as session:
+            promised = set(jobs.promised_jobs(session))
+        left = [job_id for job_id in left if job_id in promised]
         if not left or clock() >= end:
             return frozenset(left)
         pause(0.5)
+
+
+def _tell_batch(sessions: SessionFactory, job_ids: Collection[str], by: By, now: datetime.datetime) -> None:
+    with sessions() as session, session.begin():
+        line_up(session)
+        for job in jobs.jobs_by_id(session, job_ids).values():
+            tell_promised(session, job, by.settings.settle_seconds, now)

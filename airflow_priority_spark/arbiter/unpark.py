@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 from sqlalchemy.orm import Session
 
 from airflow_priority_spark.arbiter import resume
+from airflow_priority_spark.arbiter.acting import By
+from airflow_priority_spark.arbiter.job_actions import admit_as_legacy
+from airflow_priority_spark.arbiter.telling import tell_all
 from airflow_priority_spark.scheduling.jobs import JobState
+from airflow_priority_spark.settings import Settings
 from airflow_priority_spark.spark.admission import AdmissionEvent
 from airflow_priority_spark.store import jobs
-from airflow_priority_spark.store.instance import instance_id
 from airflow_priority_spark.store.leadership import SessionFactory
 from airflow_priority_spark.store.models import Job
-
-#: A task that was sent to legacy creates its application whenever Airflow starts it.
-LEGACY_VALID = datetime.timedelta(days=7)
 
 
 def _utcnow() -> datetime.datetime:
@@ -46,7 +47,7 @@ def unpark(
     """
     if dry_run:
         with session_factory() as session:
-            return jobs.count_waiting(session)
+            return jobs.count_waiting(session) + len(jobs.promised_jobs(session))
     total = 0
     while True:
         with session_factory() as session, session.begin():
@@ -55,7 +56,18 @@ def unpark(
                 _give_back(session, job, action, actor, clock())
         total += len(batch)
         if not batch:
-            return total
+            return total + _tell_promised(session_factory, actor, clock)
+
+
+def _tell_promised(
+    session_factory: SessionFactory, actor: str, clock: Callable[[], datetime.datetime]
+) -> int:
+    """Resume the tasks that were to be told something, admitted or ended, and that nobody would tell now."""
+    with session_factory() as session:
+        job_ids = jobs.promised_jobs(session)
+    by = By(actor, clock(), settings=replace(Settings(), settle_seconds=0.0))
+    left = tell_all(session_factory, job_ids, by, clock=clock, seconds=0)
+    return len(job_ids) - len(left)
 
 
 def _give_back(session: Session, job: Job, action: str, actor: str, now: datetime.datetime) -> None:
@@ -69,24 +81,6 @@ def _give_back(session: Session, job: Job, action: str, actor: str, now: datetim
         jobs.move(session, job, JobState.CANCELLED, reason, actor, now)
         event = AdmissionEvent(outcome="cancelled", job_id=job.id, reason=reason)
     else:
-        event = _to_legacy(session, job, actor, now)
+        event = admit_as_legacy(session, job, "unparked: sent to the legacy flow", actor, now)
     resume.resume(session, task_instance, event.to_payload())
-
-
-def _to_legacy(session: Session, job: Job, actor: str, now: datetime.datetime) -> AdmissionEvent:
-    reason = "unparked: sent to the legacy flow"
-    if job.state == JobState.HELD.value:
-        jobs.move(session, job, JobState.QUEUED, "released to be unparked", actor, now)
-    job.flow, job.parked, job.admission = "legacy", False, job.admission + 1
-    jobs.move(session, job, JobState.ADMITTED, reason, actor, now)
-    jobs.give_grant(session, job, unchecked=True, now=now, valid_until=now + LEGACY_VALID)
-    return AdmissionEvent(
-        outcome="legacy",
-        job_id=job.id,
-        instance_id=instance_id(session),
-        pool=job.pool,
-        admission=job.admission,
-        valid_until=(now + LEGACY_VALID).timestamp(),
-        waited_seconds=(now - job.position_at).total_seconds(),
-        reason=reason,
-    )
+    job.parked = False

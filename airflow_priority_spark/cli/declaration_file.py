@@ -4,17 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from typing import Final
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from airflow_priority_spark.arbiter.configuration import Declaration, allowed
+from airflow_priority_spark.arbiter.configuration import Declaration, allowed, found
 from airflow_priority_spark.cli.marked_yaml import MarkedDocument, Path, read_marked
-from airflow_priority_spark.errors import InvalidFile, InvalidInput
-
-#: What pydantic puts behind the path when the key of a mapping is wrong, not its value.
-_KEY: Final = "[key]"
+from airflow_priority_spark.errors import InvalidFile
 
 
 def read_declaration(text: str, name: str) -> Declaration:
@@ -37,13 +33,7 @@ def read_declaration(text: str, name: str) -> Declaration:
 
 
 def _fault(document: MarkedDocument, fault: ErrorDetails) -> tuple[int, str]:
-    path = tuple(step for step in fault["loc"] if step != _KEY)
-    cause = fault.get("ctx", {}).get("error")
-    value = fault["input"]
-    if isinstance(cause, InvalidInput):
-        value = cause.value
-        if (*path, cause.field) in document.lines:
-            path = (*path, cause.field)
+    path, value = found(fault)
     where = _readable(path)
     line = document.line(path)
     phrase = allowed(Declaration, fault)

@@ -18,9 +18,11 @@ from airflow.cli.cli_config import (
     Arg,
     GroupCommand,
     lazy_load_command,
+    parsedate,
     positive_int,
 )
 
+from airflow_priority_spark.cli import act_commands
 from airflow_priority_spark.embedded.command_arguments import (
     CONTROLLERS_ARGUMENTS,
     FAULT_ADD_ARGUMENTS,
@@ -45,9 +47,6 @@ ARG_STATE = Arg(
     help=f"Only jobs in this state ({', '.join(JobState)} or all); may be given several times "
     "(default: jobs that have not ended)",
 )
-ARG_NAMESPACE = Arg(("--namespace",), help="Only jobs bound for this Kubernetes namespace")
-ARG_POOL = Arg(("--pool",), help="Only jobs of this priority pool")
-ARG_DAG_ID = Arg(("--dag-id",), help="Only jobs of this DAG")
 ARG_LIMIT = Arg(
     ("--limit",),
     type=positive_int(allow_zero=False),
@@ -74,6 +73,23 @@ ARG_RESERVE = Arg(
 )
 ARG_DRY_RUN = Arg(("--dry-run",), action="store_true", help="Only say how many tasks it would give back")
 ARG_DAGS_PATH = Arg(("path",), metavar="PATH", help="A DAG file, or a folder with DAG files")
+ARG_WORKLOAD = Arg(
+    ("file",), nargs="?", metavar="WORKLOAD", help="A workload as YAML: nodes, queues, arrivals, settings"
+)
+ARG_JOBS_OUT = Arg(("--jobs-out",), metavar="FILE", help="Write one line of JSON for each job to this file")
+ARG_COMPARE = Arg(("--compare",), metavar="OTHER", help="Run this workload too and show what differs")
+ARG_FROM_HISTORY = Arg(
+    ("--from-history",),
+    action="store_true",
+    help="Replay what this site really ran; WORKLOAD, without arrivals, says what should be otherwise",
+)
+ARG_SINCE = Arg(
+    ("--since",),
+    type=parsedate,
+    metavar="WHEN",
+    help="With --from-history: only jobs that were queued then or later, e.g. 2026-01-31T00:00:00Z",
+)
+ARG_ONE_CLUSTER = Arg(("--cluster",), help="With --from-history: the cluster, where there are several")
 ARG_DIFF = Arg(("--diff",), action="store_true", help="Show the changes as a unified diff; write nothing")
 ARG_WRITE = Arg(("--write",), action="store_true", help="Change the files")
 
@@ -89,13 +105,14 @@ QUEUE_COMMANDS: Final = (
         func=lazy_load_command(f"{_COMMANDS}.queues.list_queues"),
         args=(ARG_OUTPUT, ARG_VERBOSE),
     ),
+    *act_commands.QUEUE_COMMANDS,
 )
 JOB_COMMANDS: Final = (
     ActionCommand(
         name="list",
         help="List jobs in the order of their queue, and what each waits for",
         func=lazy_load_command(f"{_COMMANDS}.jobs.list_jobs"),
-        args=(ARG_STATE, ARG_NAMESPACE, ARG_POOL, ARG_DAG_ID, ARG_LIMIT, ARG_OUTPUT, ARG_VERBOSE),
+        args=(ARG_STATE, *act_commands.JOB_FILTERS, ARG_LIMIT, ARG_OUTPUT, ARG_VERBOSE),
     ),
     ActionCommand(
         name="show",
@@ -103,6 +120,7 @@ JOB_COMMANDS: Final = (
         func=lazy_load_command(f"{_COMMANDS}.jobs.show_job"),
         args=(ARG_JOB_ID, ARG_OUTPUT, ARG_VERBOSE),
     ),
+    *act_commands.JOB_COMMANDS,
 )
 FAULT_COMMANDS: Final = (
     ActionCommand(
@@ -207,8 +225,35 @@ COMMANDS: Final = (
         func=lazy_load_command(f"{_COMMANDS}.migrate_dags.migrate_dags"),
         args=(ARG_DAGS_PATH, ARG_DIFF, ARG_WRITE),
     ),
-    GroupCommand(name="queue", help="Look at queues", subcommands=QUEUE_COMMANDS),
-    GroupCommand(name="job", help="Look at jobs", subcommands=JOB_COMMANDS),
+    ActionCommand(
+        name="simulate",
+        help="Show what the queueing rules make of a workload, without a cluster",
+        func=lazy_load_command(f"{_COMMANDS}.simulate.simulate_workload"),
+        args=(
+            ARG_WORKLOAD,
+            ARG_JOBS_OUT,
+            ARG_COMPARE,
+            ARG_FROM_HISTORY,
+            ARG_SINCE,
+            ARG_ONE_CLUSTER,
+            ARG_OUTPUT,
+            ARG_VERBOSE,
+        ),
+    ),
+    *act_commands.COMMANDS,
+    GroupCommand(name="queue", help="Look at queues, and change them", subcommands=QUEUE_COMMANDS),
+    GroupCommand(name="pool", help="Change priority pools", subcommands=act_commands.POOL_COMMANDS),
+    GroupCommand(
+        name="pools",
+        help="Keep Airflow's pools in step with priority pools",
+        subcommands=act_commands.POOLS_COMMANDS,
+    ),
+    GroupCommand(name="job", help="Look at jobs, and act on them", subcommands=JOB_COMMANDS),
+    GroupCommand(
+        name="flow",
+        help="Move jobs between the flows legacy, observe and priority",
+        subcommands=act_commands.FLOW_COMMANDS,
+    ),
     GroupCommand(
         name="cluster",
         help="Run a small Kubernetes on this machine, to try things out",

@@ -11,9 +11,11 @@ from typing import Any, Final
 from airflow.utils.cli import suppress_logs_and_warning
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 
+from airflow_priority_spark.cli.acts import filters
 from airflow_priority_spark.cli.messages import in_one_line
 from airflow_priority_spark.cli.output import as_data, print_document, print_properties, print_rows
 from airflow_priority_spark.cli.reading import reading
+from airflow_priority_spark.errors import NotFound
 from airflow_priority_spark.scheduling.jobs import ACTIVE, WAITING, JobState, is_terminal
 from airflow_priority_spark.spark.request import demand_to_json
 from airflow_priority_spark.store import reads
@@ -28,7 +30,7 @@ COLUMNS: Final = ("id", "task", "namespace", "pool", "state", "position", "wait_
 def list_jobs(args: Namespace) -> None:
     """Print jobs in order of enqueueing; of ended ones the newest."""
     states = _states(args.state or ())
-    wanted = reads.JobFilter(states, namespace=args.namespace, pool=args.pool, dag_id=args.dag_id)
+    wanted = reads.JobFilter(states, **filters(args))
     ended = any(map(is_terminal, states))
     with reading() as session:
         page = reads.list_jobs(session, _now(), wanted, limit=args.limit, newest_first=ended)
@@ -46,8 +48,8 @@ def show_job(args: Namespace) -> None:
     with reading() as session:
         job = reads.get_job(session, args.job_id, _now())
     if job is None:
-        raise SystemExit(
-            f"No job has the id {args.job_id!r}; `airflow priority-spark job list --state all` shows them."
+        raise NotFound(
+            f"no job has the id {args.job_id!r}; `airflow priority-spark job list --state all` shows them"
         )
     row, events = _row(job.summary), [_event(event) for event in job.events]
     if args.output in ("json", "yaml"):

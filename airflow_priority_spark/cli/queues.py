@@ -23,15 +23,16 @@ def list_queues(args: Namespace) -> None:
     """Print one row for each priority pool of each queue."""
     with reading() as session:
         queues = reads.list_queues(session, datetime.datetime.now(datetime.UTC))
-    print_rows([_row(queue, pool) for queue in queues for pool in queue.pools], args.output)
+    print_rows([pool_row(queue, pool) for queue in queues for pool in queue.pools], args.output)
 
 
-def _row(queue: reads.QueueSummary, pool: reads.PoolSummary) -> dict[str, Any]:
+def pool_row(queue: reads.QueueSummary, pool: reads.PoolSummary) -> dict[str, Any]:
+    """Return what is shown of a priority pool."""
     head = pool.head
     return {
         "cluster": queue.cluster,
         "namespace": queue.namespace,
-        "condition": _condition(queue),
+        "condition": condition(queue),
         "pool": pool.name,
         "weight": pool.weight,
         "queued": pool.length,
@@ -45,7 +46,7 @@ def _row(queue: reads.QueueSummary, pool: reads.PoolSummary) -> dict[str, Any]:
     }
 
 
-def _condition(queue: reads.QueueSummary) -> str:
+def condition(queue: reads.QueueSummary) -> str:
     """Say whether the queue is open, paused (admits nothing) or draining (holds what is new)."""
     if queue.paused:
         return "paused"

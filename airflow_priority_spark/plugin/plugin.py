@@ -8,17 +8,19 @@ purpose: any registered listener breaks DAGs that use ``end_from_trigger`` (Airf
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 
 from airflow_priority_spark.plugin.launch import start_supervisor
+from airflow_priority_spark.plugin.weights import PriorityPoolWeight
 
 
 class PrioritySparkPlugin(AirflowPlugin):
-    """Starts the arbiter's supervisor with each scheduler."""
+    """Starts the arbiter's supervisor with each scheduler; offers a weight strategy."""
 
     name = "priority_spark"
+    priority_weight_strategies: ClassVar = [PriorityPoolWeight]
 
     @classmethod
     def on_load(cls, *_args: Any, **_kwargs: Any) -> None:

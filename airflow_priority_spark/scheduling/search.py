@@ -127,12 +127,15 @@ class _Search:
         for node in open_nodes:
             labels = self._pool.nodes[node].labels
             domains = tuple(labels.get(key) for key, _ in bound)
-            if all(rooms.get(domain, 0) > 0 for domain, (_, rooms) in zip(domains, bound, strict=True)):
+            # In no domain at all it binds nobody.
+            if all(
+                domain is None or domain in rooms for domain, (_, rooms) in zip(domains, bound, strict=True)
+            ):
                 lines[domains].append(node)
         for place in range(max(map(len, lines.values()), default=0)):
             yield from [nodes[place] for nodes in lines.values() if place < len(nodes)]
 
-    def _bound_to(self, group: Group, rest: Sequence[_Step]) -> list[tuple[str, dict[str | None, int]]]:
+    def _bound_to(self, group: Group, rest: Sequence[_Step]) -> list[tuple[str, set[str]]]:
         """Return the topology keys by which later pods will have to be near this one.
 
         With each key, the domains that have room enough for them.
@@ -148,8 +151,8 @@ class _Search:
                     found.append((term.topology_key, self._rooms(wants, term.topology_key)))
         return found
 
-    def _rooms(self, group: Group, key: str) -> dict[str | None, int]:
-        """Return the domains in which all pods of a group find room, and how many would."""
+    def _rooms(self, group: Group, key: str) -> set[str]:
+        """Return the domains in which all pods of a group find room."""
         need, rooms = self._pool.need(group.shape.requests), defaultdict[str | None, int](int)
         for free, nodes, _ in self._pool.entries(group.shape):
             times = need.times(free)

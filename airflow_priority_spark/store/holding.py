@@ -30,6 +30,11 @@ def are_paused(session: Session, dag_ids: Collection[str]) -> frozenset[str]:
     return frozenset(session.scalars(found))
 
 
+def paused_queues(session: Session) -> frozenset[int]:
+    """Return the queues from which nothing may be admitted (one statement)."""
+    return frozenset(session.scalars(select(Queue.id).where(Queue.paused.is_(True))))
+
+
 def queued_jobs_of(session: Session, dag_ids: Collection[str], limit: int) -> Sequence[Job]:
     """Return queued jobs of these DAGs."""
     where = (Job.state == JobState.QUEUED.value, Job.dag_id.in_(sorted(dag_ids)))

@@ -256,6 +256,11 @@ def told(session: Session, job_ids: Collection[str]) -> None:
     session.execute(update(Job).where(Job.id.in_(ids)).values(parked=False).execution_options(**options))
 
 
+def promised_jobs(session: Session) -> Sequence[str]:
+    """Return the jobs whose tasks are still to be told something, oldest first."""
+    return session.scalars(select(Delivery.job_id).order_by(Delivery.decided_at, Delivery.job_id)).all()
+
+
 def place(session: Session, queue_id: int, pool: str, at: datetime.datetime, number: int) -> int:
     """Return the place that a position has among a pool's waiting jobs: 1 is the head.
 

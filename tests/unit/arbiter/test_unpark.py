@@ -74,3 +74,17 @@ def test_a_task_that_is_gone_ends_its_job(world):
     world.delete_task(name)
     unpark(world.database.session, action="legacy", actor="alice")
     assert world.job(name).reason == "unparked: the task was not waiting"
+
+
+def test_a_task_that_was_admitted_but_not_told_is_told_too(world):
+    world.loop = world.arbiter("arbiter-2", settle_seconds=3600.0)
+    (name,) = waiting(world, 1)
+    assert (world.job("big").state, world.job("big").parked) == ("admitted", True)
+    count = unpark(
+        world.database.session, action="legacy", actor="alice", dry_run=True, clock=lambda: world.now
+    )
+    assert count == 2
+    assert unpark(world.database.session, action="legacy", actor="alice", clock=lambda: world.now) == 2
+    assert event_of(world.task("big")).outcome == "admitted"
+    assert event_of(world.task(name)).outcome == "legacy"
+    assert {world.job(task).parked for task in ("big", name)} == {False}

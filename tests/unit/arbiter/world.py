@@ -115,7 +115,7 @@ class World:
         """Let a task defer to the queue, a second after the one before."""
         self.now += datetime.timedelta(seconds=1)
         request = fields.pop("request", None)
-        task = {key: fields.pop(key) for key in ("dag_id", "run_id", "map_index") if key in fields}
+        task = {key: fields.pop(key) for key in ("dag_id", "run_id", "map_index", "user") if key in fields}
         with self.database.session() as session, session.begin():
             made = builders.make_deferred_task(
                 session,

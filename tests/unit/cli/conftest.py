@@ -43,6 +43,14 @@ class Typed:
         return said if isinstance(said, str) else self.capsys.readouterr().err
 
 
+    def ends(self, *words: str) -> tuple[int, str]:
+        """Return exit code and standard error of a command that fails."""
+        with pytest.raises(SystemExit) as ended:
+            self(*words)
+        code = ended.value.code
+        return (1, f"{code}\n") if isinstance(code, str) else (code, self.capsys.readouterr().err)
+
+
 @pytest.fixture
 def airflow(capsys):
     return Typed(capsys)

@@ -2,6 +2,7 @@
 """The command group as Airflow finds it."""
 
 import importlib
+import inspect
 import subprocess
 import sys
 
@@ -27,42 +28,34 @@ def test_airflow_knows_the_group_through_the_provider_info():
 
 def test_every_command_is_there():
     [group] = get_cli_commands()
-    assert [name for name, _ in commands(group)] == [
-        "arbiter",
-        "check",
-        "status",
-        "unpark",
-        "demand",
-        "migrate-dags",
-        "queue list",
-        "job list",
-        "job show",
-        "cluster start",
-        "cluster stop",
-        "cluster status",
+    names = [name for name, _ in commands(group)]
+    assert names == [
+        *("arbiter", "check", "status", "unpark", "demand", "migrate-dags", "simulate"),
+        *("apply", "export", "report"),
+        *(f"queue {name}" for name in ("list", "show", "pause", "drain", "resume", "set")),
+        *(f"pool {name}" for name in ("set", "add", "remove")),
+        "pools sync",
+        *("job list", "job show", "job explain", "job events"),
+        *(f"job {name}" for name in ("hold", "release", "requeue", "cancel", "legacy", "priority", "move")),
+        *(f"flow {name}" for name in ("list", "set", "unset", "migrate")),
+        *(f"cluster {name}" for name in ("start", "stop", "status", "controllers")),
+        *(f"cluster fault {name}" for name in ("add", "list", "clear", "kinds")),
     ]
 
 
 @pytest.mark.parametrize(
-    "path",
-    [
-        "arbiter.run_arbiter",
-        "arbiter.check_arbiter",
-        "status.show_status",
-        "unpark.unpark",
-        "demand.show_demand",
-        "migrate_dags.migrate_dags",
-        "queues.list_queues",
-        "jobs.list_jobs",
-        "jobs.show_job",
-        "cluster.start",
-        "cluster.stop",
-        "cluster.status",
-    ],
+    "command", [command for _, command in commands(get_cli_commands()[0])], ids=lambda command: command.name
 )
-def test_the_code_behind_a_command_can_be_imported(path):
-    module, function = path.split(".")
-    assert callable(getattr(importlib.import_module(f"airflow_priority_spark.cli.{module}"), function))
+def test_the_code_behind_a_command_can_be_imported(command):
+    module, function = inspect.getclosurevars(command.func).nonlocals["import_path"].rsplit(".", 1)
+    assert callable(getattr(importlib.import_module(module), function))
+
+
+def test_every_command_has_a_help_line_and_every_option_too():
+    [group] = get_cli_commands()
+    for _, command in commands(group):
+        assert command.help
+        assert all(option.kwargs.get("help") for option in command.args)
 
 
 def test_without_the_extra_the_embedded_cluster_says_what_to_install():

@@ -173,8 +173,10 @@ def test_a_job_is_shown_to_people_with_units(session, queue, airflow, monkeypatc
 
 
 def test_an_unknown_id_says_where_ids_are_shown(database, airflow):
-    assert airflow.refused("job", "show", "4711") == (
-        "No job has the id '4711'; `airflow priority-spark job list --state all` shows them."
+    assert airflow.ends("job", "show", "4711") == (
+        3,
+        "priority-spark: no job has the id '4711'; "
+        "`airflow priority-spark job list --state all` shows them\n",
     )
 
 

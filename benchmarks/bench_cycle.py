@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a cycle costs as waiting jobs, queues and nodes grow: milliseconds, SQL statements, memory.
+
+Every cell is a process of its own on one PostgreSQL, so that its memory is its own and a cell that takes
+too long can be ended. Quotas are full while the idle cycles are measured; then they are opened, and cycles
+that admit a batch are measured. Nodes carry four pods of others each; the picture of the cluster is given,
+what the watches cost is not in here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+if Path(sys.path[0]).resolve() == ROOT / "benchmarks":
+    sys.path[0] = str(ROOT)
+
+from airflow_priority_spark.scheduling.model import ClusterView, NodeView, PodView, QuotaView  # noqa: E402
+from airflow_priority_spark.scheduling.resources import Resources  # noqa: E402
+from airflow_priority_spark.simulator.workload import demand_of, node_size  # noqa: E402
+from benchmarks.figures import Figures, Target, top_of  # noqa: E402
+
+SHORT = {"waiting": (100, 1_000, 10_000), "queues": (1, 30), "nodes": (0, 500)}
+FULL = {"waiting": (100, 1_000, 10_000, 100_000), "queues": (1, 30, 1_000), "nodes": (0, 500, 5_000)}
+POOLS = {"high": 90, "normal": 10}
+GIB, BATCH = 2**30, 20
+WARM, ROUNDS = 3, 9
+ONE = demand_of(1000, GIB, 2)
+HARD = Resources({"requests.cpu": 10**7, "requests.memory": 10**15})
+
+
+def run(*, full: bool) -> Figures:
+    """Measure every cell, each within its time limit."""
+    from benchmarks.store_site import site
+
+    sizes, limit = (FULL, 600) if full else (SHORT, 120)
+    with site() as database:
+        rows = [
+            _cell(database.url, waiting, queues, nodes, limit)
+            for waiting in sizes["waiting"]
+            for queues in sizes["queues"]
+            for nodes in sizes["nodes"]
+        ]
+    done = [row for row in rows if row.get("idle_ms") is not None]
+    largest = max(done, key=lambda row: (row["waiting"], row["queues"], row["nodes"]))
+    bounds = [f"idle cycle, {largest['case']}: {line}" for line in largest["idle_bound"]]
+    bounds += [f"admitting cycle, {largest['case']}: {line}" for line in largest["admit_bound"]]
+    shown = [{key: value for key, value in row.items() if not key.endswith("_bound")} for row in rows]
+    hundred_thousand = [row["idle_ms"] for row in done if row["waiting"] == 100_000 and row["nodes"] == 0]
+    return Figures(
+        name="cycle",
+        question="what a cycle costs as waiting jobs, queues and nodes grow",
+        settings={"batch_size": BATCH, "pools": POOLS, "postgresql": "fsync on", "pods_per_node": 4},
+        rows=shown,
+        bounds=bounds,
+        targets=[
+            Target(
+                "idle cycle at 100,000 waiting jobs, ms",
+                max(hundred_thousand, default=None),
+                50,
+                at_most=True,
+            ),
+            Target("spread of statements of an idle cycle", _spread(done), 0, at_most=True),
+        ],
+    )
+
+
+def _spread(rows: list[dict[str, Any]]) -> int:
+    """Return by how many statements idle cycles differ, whatever waits in however many queues."""
+    counts = [row["idle_statements"] for row in rows]
+    return max(counts) - min(counts)
+
+
+def _cell(url: str, waiting: int, queues: int, nodes: int, limit: float) -> dict[str, Any]:
+    case = f"{waiting:,} waiting, {queues:,} queues, {nodes:,} nodes"
+    row: dict[str, Any] = {"case": case, "waiting": waiting, "queues": queues, "nodes": nodes}
+    words = [str(number) for number in (waiting, queues, nodes)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, __file__, "--url", url, "--cell", *words]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=limit, env=environment, check=True
+        )
+    except subprocess.TimeoutExpired:
+        return {**row, "note": f"not done within {limit:.0f} s"}
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"{case} failed:\n{error.stderr}")
+    return {**row, **json.loads(done.stdout.splitlines()[-1])}
+
+
+def measure(url: str, waiting: int, queues: int, nodes: int) -> dict[str, Any]:
+    """Measure one cell in this process."""
+    from benchmarks import store_site as sites
+
+    database = sites.Site(url, None, durable=True)  # type: ignore[arg-type] # the server is the parent's
+    namespaces = [f"queue-{number:04}" for number in range(1, queues + 1)]
+    sites.empty(database)
+    sites.ensure_queues(database, dict.fromkeys(namespaces, POOLS))
+    full_view, open_view = (_view(namespaces, nodes, used) for used in (HARD, Resources()))
+    world = sites.world(database, full_view, batch_size=BATCH, reconcile_interval_seconds=1e9)
+    _let_wait(database, world, namespaces, waiting)
+    found: dict[str, Any] = {}
+    for name, view in (("idle", full_view), ("admit", open_view)):
+        sites.show(world, view)
+        times, counts, admitted = [], [], 0
+        for _ in range(WARM if name == "idle" else 1):
+            world.loop.cycle()
+        for _ in range(ROUNDS if name == "idle" else 3):
+            began = time.perf_counter()
+            applied: list[Any] = []
+            counts.append(len(world.statements(lambda into=applied: into.append(world.loop.cycle()))))
+            times.append(time.perf_counter() - began)
+            admitted += applied[0].admitted
+        profile = cProfile.Profile()
+        profile.runcall(world.loop.cycle)
+        found |= {
+            f"{name}_ms": statistics.median(times) * 1000,
+            f"{name}_statements": round(statistics.median(counts)),
+            f"{name}_bound": top_of(profile, 3),
+        }
+        if name == "admit":
+            found["admissions_per_s"] = admitted / sum(times)
+    world.loop._reconciled_at = None
+    began = time.perf_counter()
+    world.loop.cycle()
+    found["reconcile_ms"] = max(0.0, (time.perf_counter() - began) * 1000 - found["idle_ms"])
+    found["peak_mb"] = sites.peak_megabytes()
+    return found
+
+
+def _view(namespaces: list[str], nodes: int, used: Resources) -> ClusterView:
+    from benchmarks.store_site import cluster_view
+
+    names = [f"node-{number:05}" for number in range(nodes)]
+    pod = Resources({"cpu": 4000, "memory": 8 * GIB})
+    return cluster_view(
+        nodes=tuple(NodeView(name, node_size(32_000, 128 * GIB)) for name in names),
+        pods=tuple(PodView("other", f"{name}-{number}", name, pod) for name in names for number in range(4)),
+        quotas=tuple(QuotaView(name, "quota", HARD, used, frozenset(HARD)) for name in namespaces),
+    )
+
+
+def _let_wait(database: Any, world: Any, namespaces: list[str], waiting: int) -> None:
+    """Let jobs wait: one of each pool of each queue through intake, the others as copies of it."""
+    from benchmarks import store_site as sites
+
+    lines = [(name, pool) for name in namespaces for pool in POOLS][:waiting]
+    each, more = divmod(waiting, len(lines))
+    counts = {f"{name}.{pool}": each + (number < more) for number, (name, pool) in enumerate(lines)}
+    sites.make_tasks(database, dict.fromkeys(counts, 1))
+    sites.defer_all(database, {f"{name}.{pool}": sites.request(name, pool, ONE) for name, pool in lines})
+    while sites.count(database, "priority_spark_job") < len(lines):
+        world.loop.cycle()
+    sites.copy_waiting(database, counts)
+    assert sites.count(database, "priority_spark_job") == waiting
+
+
+def main() -> None:
+    """Measure one cell for the parent."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--cell", nargs=3, type=int, required=True)
+    options = parser.parse_args()
+    os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = options.url
+    print(json.dumps(measure(options.url, *options.cell)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Limits on how many jobs are admitted at a time, and who waits for whom then."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests import builders
+from tests.unit.arbiter.site import make_dag, open_queue, pool_row, set_cluster, set_pool, set_queue, set_site
+from tests.unit.arbiter.world import World
+
+TINY = builders.make_demand(cpu="100m", executors=0)
+
+
+def defer(world: World, task_id: str, user: str = "alice", dag_id: str = "etl", **fields) -> None:
+    """Let a task of a user's run defer."""
+    world.defer(task_id, demand=TINY, user=user, run_id=f"run of {user}", dag_id=dag_id, **fields)
+
+
+@pytest.mark.parametrize(
+    ("limit", "sentence"),
+    [
+        (lambda world: set_pool(world, job_limit=2), "pool team-a/normal has 2 of 2 jobs admitted"),
+        (lambda world: set_queue(world, job_limit=2), "queue team-a has 2 of 2 jobs admitted"),
+        (lambda world: set_cluster(world, job_limit=2), "has 2 of 2 jobs admitted"),
+        (lambda world: set_site(world, job_limit=2), "the site has 2 of 2 jobs admitted"),
+    ],
+    ids=["pool", "queue", "cluster", "site"],
+)
+def test_a_limit_of_a_place_stops_it_until_a_job_has_ended(world, limit, sentence):
+    open_queue(world)
+    limit(world)
+    for name in ("a", "b", "c", "d"):
+        defer(world, name)
+    world.cycle(3)
+    assert world.admitted() == ["a", "b"]
+    waiting = world.job("c")
+    assert (waiting.state, waiting.ineligible) == ("queued", "limit")
+    assert sentence in waiting.ineligible_detail
+    assert waiting.blocking_resource is None, "it is not capacity that it waits for"
+    world.start("a")
+    world.end("a")
+    world.cycle(2)
+    assert world.admitted() == ["a", "b", "c"]
+    assert world.job("c").ineligible is None
+
+
+def test_the_configuration_limits_a_site_that_has_set_nothing(database):
+    world = World(database, job_limit=1)
+    defer(world, "a")
+    defer(world, "b")
+    world.cycle(2)
+    assert world.admitted() == ["a"]
+
+
+def test_a_limit_of_one_pool_lets_the_other_go_on(world):
+    open_queue(world)
+    set_pool(world, "high", job_limit=1)
+    for name, pool in (("a", "high"), ("b", "high"), ("c", "normal"), ("d", "normal")):
+        defer(world, name, priority=pool)
+    world.cycle()
+    assert set(world.admitted()) == {"a", "c", "d"}
+
+
+def test_later_jobs_of_others_pass_those_over_a_users_limit(world):
+    open_queue(world)
+    set_site(world, job_limit_per_user=2)
+    for name in ("a1", "a2", "a3", "a4"):
+        defer(world, name, "alice")
+    defer(world, "b1", "bob")
+    world.cycle()
+    assert world.admitted() == ["a1", "a2", "b1"]
+    assert world.job("a3").ineligible_detail == "user alice has 2 of 2 jobs admitted"
+    world.start("a1")
+    world.end("a1")
+    world.cycle(2)
+    assert world.admitted() == ["a1", "a2", "b1", "a3"], "in order among themselves"
+
+
+def test_ever_so_many_jobs_over_a_limit_hide_nobody(world):
+    """Far more than a cycle reads of a pool stand before bob's only job."""
+    open_queue(world)
+    set_site(world, job_limit_per_user=1)
+    for number in range(60):
+        defer(world, f"a{number:02}", "alice")
+    defer(world, "b", "bob")
+    world.cycle()
+    assert world.admitted() == ["a00", "b"], "in the very cycle in which alice reaches her limit"
+    world.cycle(3)
+    assert world.admitted() == ["a00", "b"]
+
+
+def test_no_clock_runs_for_a_job_over_a_users_limit(world):
+    open_queue(world)
+    set_site(world, job_limit_per_user=1, head_timeout_seconds=10)
+    defer(world, "a1")
+    defer(world, "a2")
+    world.cycle()
+    world.start("a1")
+    world.cycle(3, seconds=100)
+    assert world.job("a2").state == "queued"
+    assert pool_row(world).head_timeout_since is None
+
+
+def test_jobs_of_nobody_in_particular_have_no_user_limit(world):
+    """A scheduled DAG run was triggered by no user."""
+    open_queue(world)
+    set_site(world, job_limit_per_user=1)
+    for name in ("a", "b", "c"):
+        world.defer(name, demand=TINY, user=None, run_id="scheduled")
+    world.cycle()
+    assert world.admitted() == ["a", "b", "c"]
+
+
+def test_a_service_is_named_by_the_first_tag_of_the_dag_with_the_prefix(world):
+    make_dag(world, "reports", tags=("service:reports", "nightly", "service:zebra"))
+    make_dag(world, "plain", tags=("nightly",))
+    defer(world, "a", dag_id="reports")
+    defer(world, "b", dag_id="plain")
+    world.cycle()
+    assert (world.job("a").service, world.job("b").service) == ("reports", None)
+    assert world.job("a").tags == ["nightly", "service:reports", "service:zebra"]
+
+
+def test_a_site_may_name_services_by_other_tags(database):
+    world = World(database, service_tag_prefix="svc-")
+    make_dag(world, "reports", tags=("service:no", "svc-reports"))
+    defer(world, "a", dag_id="reports")
+    world.cycle()
+    assert world.job("a").service == "reports"
+
+
+def test_later_jobs_of_others_pass_those_over_a_services_limit(world):
+    make_dag(world, "reports", tags=("service:reports",))
+    make_dag(world, "loads", tags=("service:loads",))
+    open_queue(world)
+    set_site(world, job_limit_per_service=1)
+    for name in ("r1", "r2"):
+        defer(world, name, dag_id="reports")
+    defer(world, "l1", dag_id="loads")
+    defer(world, "none", dag_id="etl")
+    world.cycle()
+    assert world.admitted() == ["r1", "l1", "none"]
+    assert world.job("r2").ineligible_detail == "service reports has 1 of 1 jobs admitted"
+
+
+def test_a_users_limit_in_a_service_concerns_nobody_else_and_nothing_else(world):
+    make_dag(world, "reports", tags=("service:reports",))
+    make_dag(world, "loads", tags=("service:loads",))
+    open_queue(world)
+    set_site(world, job_limit_per_user_service=1)
+    defer(world, "alice reports", "alice", "reports")
+    defer(world, "alice reports again", "alice", "reports")
+    defer(world, "alice loads", "alice", "loads")
+    defer(world, "bob reports", "bob", "reports")
+    world.cycle()
+    assert world.admitted() == ["alice reports", "alice loads", "bob reports"]
+    assert "alice" in world.job("alice reports again").ineligible_detail
+    assert "reports" in world.job("alice reports again").ineligible_detail
+
+
+def test_at_most_batch_size_jobs_are_admitted_per_cycle(world):
+    open_queue(world)
+    set_site(world, batch_size=3)
+    for number in range(8):
+        defer(world, f"t{number}")
+    admitted = [world.cycle().admitted for _ in range(4)]
+    assert admitted == [3, 3, 2, 0]
+
+
+def test_a_batch_may_be_larger_than_what_is_read_of_a_pool_at_first(world):
+    open_queue(world)
+    set_site(world, batch_size=50)
+    for number in range(45):
+        defer(world, f"t{number:02}")
+    world.cycle()
+    assert world.admitted() == [f"t{number:02}" for number in range(45)]
