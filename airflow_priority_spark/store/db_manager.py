@@ -23,7 +23,7 @@ from airflow_priority_spark.errors import JobsParked
 from airflow_priority_spark.scheduling.jobs import WAITING
 from airflow_priority_spark.store.instance import create_single_rows
 from airflow_priority_spark.store.models import VERSION_TABLE, Base, Job
-from airflow_priority_spark.store.session import REVISIONS
+from airflow_priority_spark.store.session import HEADS
 from airflow_priority_spark.store.trigger_ids import release_trigger_ids
 
 _HERE: Final = Path(__file__).parent
@@ -41,7 +41,7 @@ class PrioritySparkDBManager(BaseDBManager):  # type: ignore[misc] # Airflow shi
     migration_dir = (_HERE / "migrations").as_posix()
     alembic_file = (_HERE / "alembic.ini").as_posix()
     supports_table_dropping = True
-    revision_heads_map = REVISIONS
+    revision_heads_map = HEADS
 
     def initdb(self, use_migration_files: bool = False) -> None:
         """Create or upgrade the tables."""

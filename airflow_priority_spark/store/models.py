@@ -150,7 +150,6 @@ class Job(Base):
     position_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime, nullable=False)
     position_id: Mapped[int] = mapped_column(BigInteger, nullable=False)
     deferred_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime, nullable=False)
-    queue_deadline: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
     flow: Mapped[str] = mapped_column(String(20), nullable=False)
     parked: Mapped[bool] = mapped_column(Boolean, nullable=False, default=False)
     demand: Mapped[dict[str, Any]] = mapped_column(JSON, nullable=False)
@@ -178,6 +177,8 @@ class Job(Base):
     started_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
     ended_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
     reason: Mapped[str] = mapped_column(Text, nullable=False, default="")
+    # From here on in the order of the migrations, so that both ways to the tables make the same ones.
+    queue_deadline: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
 
 
 class Event(Base):

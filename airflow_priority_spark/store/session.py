@@ -20,9 +20,11 @@ from airflow_priority_spark.store.models import VERSION_TABLE
 
 SessionFactory = Callable[[], Session]
 
-#: Version of this package → the revision of the tables it brought; ascending.
-REVISIONS: Final[dict[str, str]] = {"0.1.0": "0001"}
-NEWEST: Final = tuple(REVISIONS.values())[-1]
+#: Every revision of the tables, ascending.
+REVISIONS: Final = ("0001", "0002")
+NEWEST: Final = REVISIONS[-1]
+#: Version of this package → the newest revision it brought; ascending.
+HEADS: Final[dict[str, str]] = {"0.1.0": NEWEST}
 
 _LIMITS: Final = text(
     "SELECT set_config('lock_timeout', :lock, true), "
@@ -40,7 +42,7 @@ def check_migrated(session: Session) -> None:
         raise DatabaseNotMigrated(
             "the tables of Priority Spark are missing in Airflow's database; run: airflow db migrate"
         )
-    if found not in REVISIONS.values():
+    if found not in REVISIONS:
         raise DatabaseNotMigrated(
             f"the tables of Priority Spark are at revision {found}, which this version does not know "
             f"(it needs {NEWEST}); install the newer version and run: airflow db migrate"

@@ -10,10 +10,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
 
+import airflow_priority_spark
 from airflow_priority_spark.errors import DatabaseNotMigrated
 from airflow_priority_spark.store.db_manager import PrioritySparkDBManager
 from airflow_priority_spark.store.models import VERSION_TABLE, ArbiterState
-from airflow_priority_spark.store.session import NEWEST, REVISIONS, bounded, check_migrated
+from airflow_priority_spark.store.session import HEADS, NEWEST, REVISIONS, bounded, check_migrated
 
 
 def test_migrated_tables_are_accepted(session):
@@ -35,11 +36,12 @@ def test_removed_tables_name_the_command_to_run(database):
         check_migrated(session)
 
 
-def test_older_tables_name_both_revisions_and_the_command(session, monkeypatch):
-    monkeypatch.setattr("airflow_priority_spark.store.session.NEWEST", "0002")
+@pytest.mark.parametrize("older", REVISIONS[:-1])
+def test_older_tables_name_both_revisions_and_the_command(session, older):
+    session.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '{older}'"))
     with pytest.raises(DatabaseNotMigrated) as refusal:
         check_migrated(session)
-    assert "at revision 0001, this version needs 0002; run: airflow db migrate" in str(refusal.value)
+    assert f"at revision {older}, this version needs {NEWEST}; run: airflow db migrate" in str(refusal.value)
 
 
 def test_newer_tables_ask_for_the_newer_version(session):
@@ -51,7 +53,9 @@ def test_newer_tables_ask_for_the_newer_version(session):
 def test_the_revisions_known_are_those_of_the_migrations():
     script = ScriptDirectory(PrioritySparkDBManager.migration_dir)
     assert script.get_heads() == [NEWEST]
-    assert [each.revision for each in script.walk_revisions()] == list(reversed(REVISIONS.values()))
+    assert [each.revision for each in script.walk_revisions()] == list(reversed(REVISIONS))
+    assert list(HEADS.values())[-1] == NEWEST
+    assert list(HEADS)[-1] == airflow_priority_spark.__version__
 
 
 @pytest.mark.parametrize("database_kind", ["postgresql"])

@@ -115,7 +115,6 @@ def _create_job():
         sa.Column("position_at", _INSTANT, nullable=False),
         sa.Column("position_id", sa.BigInteger, nullable=False),
         sa.Column("deferred_at", _INSTANT, nullable=False),
-        sa.Column("queue_deadline", _INSTANT, nullable=True),
         sa.Column("flow", sa.String(20), nullable=False),
         sa.Column("parked", sa.Boolean, nullable=False),
         sa.Column("demand", sa.JSON, nullable=False),
