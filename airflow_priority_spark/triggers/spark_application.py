@@ -195,14 +195,14 @@ class SparkApplicationTrigger(BaseEventTrigger):
         return self._payload("vanished", message=f"SparkApplication {self._where} was deleted{other}")
 
     async def _follow(self, app: Followed, snapshot: Snapshot) -> dict[str, Any] | None:
-        self._says.state(app)
-        self._says.watch("pods", snapshot.pods_error)
         pods = snapshot.pods.get(app.pods_key, ())
+        driver = _driver(app, pods)
+        self._says.state(app, driver)
+        self._says.watch("pods", snapshot.pods_error)
         await self._take_failures(app, snapshot)
         if app.view.terminal:
             status = "completed" if app.view.state == COMPLETED else "failed"
             return self._payload(status, app, message=app.view.error)
-        driver = _driver(app, pods)
         executors = [pod for pod in pods if pod.role == EXECUTOR]
         self._says.waiting(DRIVER, [pod for pod in pods if pod.role == DRIVER])
         self._says.waiting(EXECUTOR, executors)
