@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -14,11 +15,19 @@ from pathlib import Path
 from types import TracebackType
 
 from airflow_priority_spark.embedded.access import ADMIN, Denial
+from airflow_priority_spark.embedded.certificate import public_part
 from airflow_priority_spark.embedded.fault_handle import Faults
-from airflow_priority_spark.embedded.serving import FAULTS_TOKEN, KUBECONFIG, LOG, STATE, WORK
 from airflow_priority_spark.embedded.settings import ClusterSettings
 from airflow_priority_spark.embedded.spark_submit import end_leftovers
 from airflow_priority_spark.embedded.specs import DEFAULT_NODES, NodeSpec, Quota
+from airflow_priority_spark.embedded.state_files import (
+    CERTIFICATE,
+    FAULTS_TOKEN,
+    KUBECONFIG,
+    LOG,
+    STATE,
+    WORK,
+)
 from airflow_priority_spark.embedded.store import DEFAULT_WINDOW
 from airflow_priority_spark.errors import PrioritySparkError
 
@@ -45,6 +54,10 @@ class EmbeddedCluster:
         self.log = directory / LOG
         self.faults = Faults(state["faults_url"], (directory / FAULTS_TOKEN).read_text())
         self._process = process
+
+    def trust(self) -> ssl.SSLContext:
+        """Return TLS settings for requests to ``url`` without a Kubernetes client."""
+        return ssl.create_default_context(cadata=public_part(self.directory / CERTIFICATE))
 
     @classmethod
     def start(  # noqa: PLR0913 - one keyword per option of a cluster, all but the directory optional
