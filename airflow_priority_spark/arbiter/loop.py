@@ -193,6 +193,7 @@ class ArbiterLoop:
             self.reconciler.not_started(now)
         with self.sessions() as session:
             picture = self.observer.picture(session, self._queues, views, applications)
+        self.reconciler.forget(picture.adopted)
         applied = apply(self.context, self.leadership, picture, decide, now)
         deliver_due(self.context, self.leadership, picture.queues, now)
         if due:

@@ -27,6 +27,7 @@ from airflow_priority_spark.scheduling.model import (
 )
 from airflow_priority_spark.spark.identity import LABEL_ADMISSION, LABEL_JOB, LABEL_TASK_KEY
 from airflow_priority_spark.spark.request import demand_from_json
+from airflow_priority_spark.spark.states import RUNNING
 from airflow_priority_spark.store import jobs
 from airflow_priority_spark.store.models import Job
 from airflow_priority_spark.store.queues import QueueTable
@@ -46,8 +47,12 @@ class Applications:
             self.by_task[application.labels.get(LABEL_TASK_KEY, "")].append(application)
 
     def newest(self, job_id: str) -> ApplicationView | None:
-        """Return the application of the job's latest admission."""
-        return max(self.by_job.get(job_id, ()), key=lambda item: (admission_of(item), item.uid), default=None)
+        """Return the application of the job's latest admission; of several pods one that runs."""
+        return max(
+            self.by_job.get(job_id, ()),
+            key=lambda item: (admission_of(item), item.state == RUNNING, item.uid),
+            default=None,
+        )
 
 
 def admission_of(application: ApplicationView) -> int:
@@ -180,7 +185,7 @@ class _Eligibility:
             if not application.terminal or application.deleting:
                 return (
                     Ineligible.PREVIOUS_ATTEMPT,
-                    f"application {application.name} of an earlier attempt is still there",
+                    f"{application.word} {application.name} of an earlier attempt is still there",
                 )
         if job.id in self._busy:
             return Ineligible.PREVIOUS_ATTEMPT, "pods of an earlier admission are still there"
@@ -188,10 +193,13 @@ class _Eligibility:
 
     def _adopting(self, job: Job) -> tuple[Ineligible | None, str]:
         application = self._applications.newest(job.id)
-        if application is None:
+        if application is None or application.controlled:
+            # Nobody can take up a pod that something else owns; the job waits until it has ended.
             self.abandoned.add(job.id)
             return Ineligible.PREVIOUS_ATTEMPT, "looking for the application of the lost attempt"
         if application.deleting or self._context.settings.previous_attempt != "adopt":
-            return Ineligible.PREVIOUS_ATTEMPT, f"application {application.name} of the lost attempt is going"
+            return Ineligible.PREVIOUS_ATTEMPT, (
+                f"{application.word} {application.name} of the lost attempt is going"
+            )
         self.adopted[job.id] = application
         return None, ""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from sqlalchemy.orm import Session
@@ -20,6 +20,7 @@ from airflow_priority_spark.arbiter.attempts import settle
 from airflow_priority_spark.arbiter.context import Context
 from airflow_priority_spark.arbiter.observe import Applications, admission_of
 from airflow_priority_spark.cluster.applications import ApplicationView, delete_application
+from airflow_priority_spark.cluster.kinds import PODS, SPARK_APPLICATIONS
 from airflow_priority_spark.errors import PrioritySparkError
 from airflow_priority_spark.scheduling.jobs import ACTIVE, WAITING, JobState, is_terminal
 from airflow_priority_spark.scheduling.model import ClusterView
@@ -116,6 +117,11 @@ class Reconciler:
                         self._record(session, job, newest, now)
         self._recorded = seen
 
+    def forget(self, job_ids: Iterable[str]) -> None:
+        """Look at the applications of these jobs anew: they are about to take them up again."""
+        for job_id in job_ids:
+            self._recorded.pop(job_id, None)
+
     def _record(
         self, session: Session, job: Job, application: ApplicationView, now: datetime.datetime
     ) -> None:
@@ -127,11 +133,12 @@ class Reconciler:
         job.application_name, job.application_uid = application.name, application.uid
         job.application_state = application.state or "NEW"
         if state is JobState.ADMITTED:
-            text = f"application {application.name} was created"
+            text = f"{application.word} {application.name} was created"
             jobs.move(session, job, JobState.SUBMITTED, text, self._context.actor, now)
             state = JobState.SUBMITTED
         if state is JobState.SUBMITTED and application.state == "RUNNING":
-            text = f"the driver of {application.name} runs"
+            spark = application.kind == SPARK_APPLICATIONS
+            text = f"the driver of {application.name} runs" if spark else f"pod {application.name} runs"
             jobs.move(session, job, JobState.RUNNING, text, self._context.actor, now)
 
     def cancel_overdue(self, now: datetime.datetime) -> int:
@@ -228,11 +235,15 @@ class Reconciler:
 
     def _stray(self, owner: Job | None, application: ApplicationView) -> str:
         """Return why the application must go, empty when it may live."""
+        if application.controlled:
+            # Its owner would make another one; it ends with its owner.
+            return ""
         if owner is None:
             if application.uid not in self._reported:
                 self._reported.add(application.uid)
                 log.warning(
-                    "Application %s/%s of this installation belongs to no job",
+                    "%s %s/%s of this installation belongs to no job",
+                    application.word.capitalize(),
                     application.namespace,
                     application.name,
                 )
@@ -243,22 +254,22 @@ class Reconciler:
         if state in ACTIVE or state in WAITING:
             adopting = owner.adopt and self._context.settings.previous_attempt == "adopt"
             return "" if adopting else "its job waits again"
-        return "" if owner.keep_application else f"its job has ended: {owner.state}"
+        kept = owner.keep_application or (application.kind == PODS and state is JobState.SUCCEEDED)
+        return "" if kept else f"its job has ended: {owner.state}"
 
     def _delete(self, cluster_id: str, application: ApplicationView, reason: str) -> None:
         connection = self._context.clusters.connections.get(cluster_id)
         if connection is None:
             return
+        what = (application.word, application.namespace, application.name)
         try:
-            outcome = delete_application(connection, application.namespace, application.name, application.uid)
-        except PrioritySparkError as error:
-            log.warning(
-                "Could not delete application %s/%s: %s", application.namespace, application.name, error
+            outcome = delete_application(
+                connection, application.namespace, application.name, application.uid, kind=application.kind
             )
+        except PrioritySparkError as error:
+            log.warning("Could not delete %s %s/%s: %s", *what, error)
             return
-        log.info(
-            "Deleted application %s/%s (%s): %s", application.namespace, application.name, outcome, reason
-        )
+        log.info("Deleted %s %s/%s (%s): %s", *what, outcome, reason)
 
 
 def _ran_out(row: jobs.GrantRow, now: datetime.datetime) -> bool:

@@ -90,4 +90,11 @@ PERMISSIONS: Final[tuple[Permission, ...]] = (
         optional=True,
     ),
     Permission("delete", SPARK_APPLICATIONS, "ending killed, rescheduled and replaced applications"),
+    Permission(
+        "delete",
+        PODS,
+        "ending the pods of killed and replaced jobs that are no Spark applications; without it "
+        "a later attempt waits until such a pod has ended",
+        optional=True,
+    ),
 )

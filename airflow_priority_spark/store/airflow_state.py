@@ -34,6 +34,9 @@ from airflow_priority_spark.store.models import Job
 #: Intake knows our deferrals by this class path, never by a cursor over trigger ids (SQLite reuses them).
 ADMISSION_TRIGGER: Final = "airflow_priority_spark.triggers.admission.AdmissionTrigger"
 
+#: The method that every operator of ours goes on with when its job is admitted.
+RESUME_METHOD: Final = "resume_admitted"
+
 
 @dataclass(frozen=True, slots=True)
 class Deferral:
@@ -240,13 +243,18 @@ def has_settled(
 
 
 def not_started(session: Session) -> Sequence[tuple[Job, str, str]]:
-    """Return admitted jobs that no worker runs yet, with their task's state and Airflow pool."""
+    """Return admitted jobs that no worker runs yet, with their task's state and Airflow pool.
+
+    A task that is to go on elsewhere than after its admission has been on a worker since: its application
+    or pod has ended before anybody saw it.
+    """
     rows = session.execute(
         select(Job, TaskInstance.state, TaskInstance.pool)
         .join(TaskInstance, TaskInstance.id == Job.ti_id)
         .where(
             Job.state == "admitted",
             TaskInstance.state.in_([TaskInstanceState.SCHEDULED, TaskInstanceState.QUEUED]),
+            TaskInstance.next_method == RESUME_METHOD,
         )
     )
     return [(job, str(state), pool) for job, state, pool in rows]
