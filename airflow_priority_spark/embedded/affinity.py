@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where a pod wants to be, by the labels of nodes and by the pods that are there already.
 
-Sources: kubernetes ``pkg/scheduler/framework/plugins`` (nodeaffinity, interpodaffinity, podtopologyspread) and
-component-helpers ``scheduling/corev1/nodeaffinity``.
+Sources: kubernetes ``pkg/scheduler/framework/plugins`` (nodeaffinity, interpodaffinity, podtopologyspread)
+and component-helpers ``scheduling/corev1/nodeaffinity``.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class Neighbourhood:
         return None
 
     def _is_near(self, labels: Labels) -> bool:
-        """The first pod of a group that wants to be together may be anywhere."""
+        """Whether its friends are near; the first of a group that wants to be together may be anywhere."""
         keys = [term["topologyKey"] for term in self._near]
         if any(key not in labels for key in keys):
             return False

@@ -3,20 +3,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind: where it is served, how it is spelled, and which subresources it has."""
+    """One kind: where it is served, how it is spelled, and which subresources it has.
+
+    Two are the same when they are served in the same place: a definition may change the rest.
+    """
 
     plural: str
-    kind: str
+    kind: str = field(compare=False)
     group: str = ""
     version: str = "v1"
-    namespaced: bool = True
-    short_names: tuple[str, ...] = ()
-    subresources: tuple[str, ...] = ()
+    namespaced: bool = field(default=True, compare=False)
+    short_names: tuple[str, ...] = field(default=(), compare=False)
+    subresources: tuple[str, ...] = field(default=(), compare=False)
+    categories: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def api_version(self) -> str:
@@ -36,21 +40,36 @@ class Kind:
 
 NAMESPACES = Kind("namespaces", "Namespace", namespaced=False, short_names=("ns",), subresources=("status",))
 NODES = Kind("nodes", "Node", namespaced=False, short_names=("no",), subresources=("status",))
-PODS = Kind("pods", "Pod", short_names=("po",), subresources=("status", "log", "binding"))
+PODS = Kind(
+    "pods",
+    "Pod",
+    short_names=("po",),
+    subresources=("status", "log", "binding", "eviction"),
+    categories=("all",),
+)
 RESOURCE_QUOTAS = Kind("resourcequotas", "ResourceQuota", short_names=("quota",), subresources=("status",))
 LIMIT_RANGES = Kind("limitranges", "LimitRange", short_names=("limits",))
 EVENTS = Kind("events", "Event", short_names=("ev",))
-SERVICES = Kind("services", "Service", short_names=("svc",), subresources=("status",))
+SERVICES = Kind("services", "Service", short_names=("svc",), subresources=("status",), categories=("all",))
 CONFIG_MAPS = Kind("configmaps", "ConfigMap", short_names=("cm",))
+SECRETS = Kind("secrets", "Secret")
 SERVICE_ACCOUNTS = Kind("serviceaccounts", "ServiceAccount", short_names=("sa",))
 CLAIMS = Kind(
     "persistentvolumeclaims", "PersistentVolumeClaim", short_names=("pvc",), subresources=("status",)
 )
 LEASES = Kind("leases", "Lease", group="coordination.k8s.io")
+DAEMON_SETS = Kind("daemonsets", "DaemonSet", group="apps", short_names=("ds",), subresources=("status",))
 PRIORITY_CLASSES = Kind(
     "priorityclasses", "PriorityClass", group="scheduling.k8s.io", namespaced=False, short_names=("pc",)
 )
 RUNTIME_CLASSES = Kind("runtimeclasses", "RuntimeClass", group="node.k8s.io", namespaced=False)
+DISRUPTION_BUDGETS = Kind(
+    "poddisruptionbudgets",
+    "PodDisruptionBudget",
+    group="policy",
+    short_names=("pdb",),
+    subresources=("status",),
+)
 ROLES = Kind("roles", "Role", group="rbac.authorization.k8s.io")
 ROLE_BINDINGS = Kind("rolebindings", "RoleBinding", group="rbac.authorization.k8s.io")
 CLUSTER_ROLES = Kind("clusterroles", "ClusterRole", group="rbac.authorization.k8s.io", namespaced=False)
@@ -83,11 +102,14 @@ CORE_KINDS = (
     EVENTS,
     SERVICES,
     CONFIG_MAPS,
+    SECRETS,
     SERVICE_ACCOUNTS,
     CLAIMS,
     LEASES,
+    DAEMON_SETS,
     PRIORITY_CLASSES,
     RUNTIME_CLASSES,
+    DISRUPTION_BUDGETS,
     ROLES,
     ROLE_BINDINGS,
     CLUSTER_ROLES,

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the scheduler knows of the nodes: which pods hold what, and who has been promised room.
 
-Kept by each change, never counted anew: with 20,000 pods a count per decision would be the scheduler's whole work.
+Kept by each change, never counted anew: with 20,000 pods a count per decision would be the scheduler's whole
+work.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable
 
-from airflow_priority_spark.embedded.affinity import Labels, Neighbourhood, anti_affinity
+from airflow_priority_spark.embedded.affinity import Labels, Neighbourhood, anti_affinity, cares_for_others
 from airflow_priority_spark.embedded.objects import Object, is_terminating
 from airflow_priority_spark.embedded.placement import Node, held_by
 from airflow_priority_spark.embedded.pods import Resources, add, subtract
@@ -112,7 +113,9 @@ class Occupancy:
 
     def neighbourhood(self, pod: Object, changed: Node | None = None) -> Neighbourhood:
         """Return what the pods that run mean for a pod; one node may be looked at as changed."""
-        nodes = {**self.nodes, changed.name: changed} if changed else self.nodes
+        nodes = self.nodes
+        if changed and (self._guarded or cares_for_others(pod)):
+            nodes = {**self.nodes, changed.name: changed}
         guarded = [
             (other, nodes[place].data)
             for uid, other in self._guarded.items()

@@ -78,7 +78,7 @@ def obstacles(
         return ["node(s) were unschedulable"]
     for taint in node_spec.get("taints") or ():
         if taint["effect"] in _REPELLING and not any(
-            _tolerates(toleration, taint) for toleration in tolerations
+            tolerates(toleration, taint) for toleration in tolerations
         ):
             return ["node(s) had untolerated taint(s)"]
     if not matches_node_affinity(pod, node.data):
@@ -108,7 +108,7 @@ def _shortages(node: Node, asked: Mapping[str, Quantity]) -> list[str]:
     return short
 
 
-def _tolerates(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
+def tolerates(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
     """Whether a toleration matches a taint (k8s.io/component-helpers ``ToleratesTaint``)."""
     if toleration.get("effect") and toleration["effect"] != taint["effect"]:
         return False

@@ -46,9 +46,9 @@ _COUNTED_BY_NAME = ("services", "configmaps", "resourcequotas")
 class QuotaLedger:
     """Admits objects to their namespace's quotas and keeps ``status.hard`` and ``status.used``.
 
-    What an object takes counts at once: the API server writes it while it admits. What a controller has to see
-    first comes ``lag`` seconds later: what an object gives back, and what a quota says. Until its ``status.hard``
-    is written, a quota keeps nobody out.
+    What an object takes counts at once: the API server writes it while it admits. What a controller has to
+    see first comes ``lag`` seconds later: what an object gives back, and what a quota says. Until its
+    ``status.hard`` is written, a quota keeps nobody out.
 
     :param lag: in seconds; may be changed while it runs.
     """

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Binds pending pods to nodes.
 
-A pod is tried when it is new. One that fits nowhere is parked; a change of a node is held against one pod of every
-kind that is parked, and wakes those that it helps.
+A pod is tried when it is new. One that fits nowhere is parked; a change of a node is held against one pod of
+every kind that is parked, and wakes those that it helps.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from airflow_priority_spark.embedded.placement import (
     preemption_sentence,
     unschedulable_sentence,
 )
-from airflow_priority_spark.embedded.pods import Resources
+from airflow_priority_spark.embedded.pods import Resources, disrupted
 from airflow_priority_spark.embedded.preemption import Plan, may_preempt, plan, priority_of
 from airflow_priority_spark.embedded.scheduling_queue import SchedulingQueue
 
@@ -47,7 +47,8 @@ class Scheduler:
         self._namespaces: dict[str, Mapping[str, str]] = {}
         self._known = Occupancy(lambda name: self._namespaces.get(name, {}))
         self._queue = SchedulingQueue(time.monotonic)
-        # Nodes with more room, or other rules, than when pods were parked; and whether pods came or went at all.
+        # Nodes with more room, or other rules, than when pods were parked; and whether pods came or went at
+        # all.
         self._better: set[str] = set()
         self._moved = False
         self._wake = asyncio.Event()
@@ -115,7 +116,7 @@ class Scheduler:
             self._wake.set()
 
     def _wake_helped(self) -> None:
-        """Wake the first pod of every kind that fits a node that has changed, and those that care for others."""
+        """Wake the first of every kind that fits a node that has changed, and those that care for others."""
         if not (self._better or self._moved):
             return
         nodes = [self._known.nodes[name] for name in self._better if name in self._known.nodes]
@@ -136,10 +137,10 @@ class Scheduler:
         if fitting:
             await self._client.bind(pod, emptiest(fitting, asked).name)
             await self._report_bound(pod)
-            self._queue.wake(_group(pod, asked))
+            self._queue.wake(group_of(pod, asked))
             return
         alone = cares_for_others(pod) or any(NO_EXISTING_ANTI_AFFINITY in found for found in reasons.values())
-        self._queue.park(pod, pod["metadata"]["uid"] if alone else _group(pod, asked), alone=alone)
+        self._queue.park(pod, pod["metadata"]["uid"] if alone else group_of(pod, asked), alone=alone)
         if self._known.awaits_victims(pod):
             return
         message = unschedulable_sentence(list(reasons.values()))
@@ -192,17 +193,8 @@ class Scheduler:
 
     async def _evict(self, pod: Object, found: Plan) -> None:
         for victim in found.victims:
-            others = [
-                one for one in victim["status"].get("conditions", ()) if one["type"] != "DisruptionTarget"
-            ]
-            condition = {
-                "type": "DisruptionTarget",
-                "status": "True",
-                "reason": "PreemptionByScheduler",
-                "message": f"{COMPONENT}: preempting to accommodate a higher priority pod",
-                "lastTransitionTime": timestamp(),
-            }
-            status = {**victim["status"], "conditions": [*others, condition]}
+            why = f"{COMPONENT}: preempting to accommodate a higher priority pod"
+            status = disrupted(victim, "PreemptionByScheduler", why)["status"]
             await self._client.set_status(PODS, victim, status)
             await self._client.delete(PODS, victim)
             message = f"Preempted by pod {pod['metadata']['uid']} on node {found.node.name}"
@@ -249,7 +241,7 @@ def _rules(node: Object) -> tuple[object, ...]:
     return node.get("spec"), node.get("status", {}).get("allocatable"), labels_of(node)
 
 
-def _group(pod: Object, asked: Resources) -> str:
+def group_of(pod: Object, asked: Resources) -> str:
     """Return the same text for pods that fit, and may push out, the same."""
     spec = pod["spec"]
     rules = [

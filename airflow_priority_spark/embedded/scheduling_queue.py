@@ -3,11 +3,12 @@
 
 A pod that fits nowhere is parked, and tried again when an event may help it, as upstream (kubernetes
 ``pkg/scheduler/backend/queue``). A job's executors are all alike: pods that ask for the same are parked
-together, and an event is held against one of them only. Where that one finds a place the next one follows, so a
-thousand waiting executors cost an event as much as one.
+together, and an event is held against one of them only. Where that one finds a place the next one follows, so
+a thousand waiting executors cost an event as much as one.
 
-Pods that care for other pods (``Pending.alone``) have no such peers. They are tried again after a back-off, which
-doubles from one second to ten; the others are not held up by it, as upstream since 1.33 while the queue is empty.
+Pods that care for other pods (``Pending.alone``) have no such peers. They are tried again after a back-off,
+which doubles from one second to ten; the others are not held up by it, as upstream since 1.33 while the queue
+is empty.
 """
 
 from __future__ import annotations

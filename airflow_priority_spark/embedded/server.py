@@ -31,6 +31,7 @@ from airflow_priority_spark.embedded.options import (
 from airflow_priority_spark.embedded.pages import Page, check_list_options, page
 from airflow_priority_spark.embedded.paths import Paths, Target
 from airflow_priority_spark.embedded.podlogs import find_log, log_lines
+from airflow_priority_spark.embedded.pods import disrupted
 from airflow_priority_spark.embedded.rights import Rights
 from airflow_priority_spark.embedded.selectors import Predicate, compile_selectors
 from airflow_priority_spark.embedded.store import Record
@@ -149,6 +150,8 @@ class ApiServer:
         body = await read_body(request)
         if target.subresource == "binding" or body.get("kind") == "Binding":
             return self._bind(target, body)
+        if target.subresource == "eviction":
+            return self._evict(target, body)
         if target.name or (target.kind.namespaced and not target.namespace):
             raise errors.method_not_allowed()
         dry_run = is_dry_run(request.query.getall("dryRun", []), "CreateOptions")
@@ -161,8 +164,17 @@ class ApiServer:
         if not node:
             raise ApiError(500, "", "target.name: Required value")
         self._verbs.bind(target.namespace, target.name or body["metadata"]["name"], node)
-        status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
-        return web.json_response(status, status=201)
+        return _created()
+
+    def _evict(self, target: Target, body: dict[str, Any]) -> web.Response:
+        """Delete a pod that somebody wants off its node; disruption budgets are not enforced."""
+        options = read_deletion({}, body.get("deleteOptions") or {})
+        place = target.namespace, target.name
+        if self._verbs.get(PODS, *place).data["spec"].get("nodeName") and not options.dry_run:
+            reason = "EvictionByEvictionAPI", "Eviction API: evicting"
+            self._verbs.update(PODS, *place, lambda data: disrupted(data, *reason), status=True)
+        self._verbs.delete(PODS, *place, options)
+        return _created()
 
     async def _put(self, request: web.Request, target: Target) -> web.StreamResponse:
         _require_object(target)
@@ -275,6 +287,11 @@ def _deleted(target: Target, record: Record) -> dict[str, Any]:
         "uid": record.data["metadata"]["uid"],
     }
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
+
+
+def _created() -> web.Response:
+    status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+    return web.json_response(status, status=201)
 
 
 def _json(body: dict[str, Any], code: int = 200) -> web.Response:

@@ -12,9 +12,11 @@ from aiohttp import web
 
 from airflow_priority_spark.embedded.access import Access
 from airflow_priority_spark.embedded.applications import ApplicationController
+from airflow_priority_spark.embedded.autoscaler import Autoscaler
 from airflow_priority_spark.embedded.certificate import server_context
 from airflow_priority_spark.embedded.client import LocalClient
 from airflow_priority_spark.embedded.collector import Collector
+from airflow_priority_spark.embedded.daemons import Daemons
 from airflow_priority_spark.embedded.discovery import spark_application_crd
 from airflow_priority_spark.embedded.door import HOST, Door
 from airflow_priority_spark.embedded.fault_endpoint import FaultEndpoint
@@ -23,6 +25,7 @@ from airflow_priority_spark.embedded.faults import Fault, FaultBoard
 from airflow_priority_spark.embedded.kinds import (
     CORE_KINDS,
     CUSTOM_RESOURCE_DEFINITIONS,
+    DAEMON_SETS,
     NAMESPACES,
     NODES,
     RESOURCE_QUOTAS,
@@ -31,13 +34,16 @@ from airflow_priority_spark.embedded.kinds import (
 from airflow_priority_spark.embedded.kubelet import Kubelet
 from airflow_priority_spark.embedded.logbook import LogBook
 from airflow_priority_spark.embedded.node_faults import NodeFaults
+from airflow_priority_spark.embedded.node_lifecycle import NodeLifecycle
 from airflow_priority_spark.embedded.objects import set_clock_skew
+from airflow_priority_spark.embedded.orphans import Orphans
 from airflow_priority_spark.embedded.programs import RuntimeSettings, SparkPrograms
 from airflow_priority_spark.embedded.quota import QuotaLedger
 from airflow_priority_spark.embedded.scheduler import Scheduler
 from airflow_priority_spark.embedded.server import ApiServer
 from airflow_priority_spark.embedded.settings import ClusterSettings
 from airflow_priority_spark.embedded.spark_submit import end_leftovers
+from airflow_priority_spark.embedded.specs import daemon_manifest
 from airflow_priority_spark.embedded.state_files import (
     CERTIFICATE,
     FAULTS_TOKEN,
@@ -49,13 +55,14 @@ from airflow_priority_spark.embedded.state_files import (
     write_state,
 )
 from airflow_priority_spark.embedded.store import Store
+from airflow_priority_spark.embedded.taint_eviction import TaintEviction
 from airflow_priority_spark.embedded.verbs import Verbs
 
 # Watches never end by themselves: closing them is not worth waiting for.
 _CLOSE_SECONDS = 0.2
 _log = logging.getLogger(__name__)
 
-Controller = Scheduler | Collector | ApplicationController
+Controller = Scheduler | Collector | ApplicationController | Daemons | Autoscaler
 
 
 class Cluster:
@@ -66,11 +73,15 @@ class Cluster:
         self.settings = settings
         self.access = Access(settings.denials)
         store = Store(settings.window)
-        self._verbs = Verbs(store, QuotaLedger(store, kinds))
+        self._ledger = QuotaLedger(store, kinds)
+        self._verbs = Verbs(store, self._ledger)
         client, logs = LocalClient(self._verbs), LogBook()
         self.faults = FaultBoard()
         self.faults.listen(self._on_fault)
         NodeFaults(self._verbs, self.faults)
+        NodeLifecycle(self._verbs)
+        TaintEviction(self._verbs)
+        Orphans(self._verbs)
         runtime = RuntimeSettings(
             real=settings.real_drivers,
             simulated_seconds=settings.simulated_seconds,
@@ -79,7 +90,9 @@ class Cluster:
             app_root=settings.app_root,
         )
         self._kubelet: Kubelet | None = None
-        self._controllers: list[Controller] = [Scheduler(client), Collector(client, kinds)]
+        self._controllers: list[Controller] = [Scheduler(client), Collector(client, kinds), Daemons(client)]
+        if settings.autoscale:
+            self._controllers.append(Autoscaler(self._verbs, settings.autoscale))
         if not settings.bare:
             self._kubelet = Kubelet(client, SparkPrograms(client, runtime), logs, faults=self.faults)
             self._controllers.append(ApplicationController(client, self.faults))
@@ -97,6 +110,10 @@ class Cluster:
             if hard:
                 quota = {"metadata": {"name": name}, "spec": {"hard": dict(hard)}}
                 self._verbs.create(RESOURCE_QUOTAS, name, quota)
+        for name, asked in self.settings.daemons.items():
+            self._verbs.create(DAEMON_SETS, "kube-system", daemon_manifest(name, asked))
+        # Quotas that the cluster begins with are in force when it first answers.
+        self._ledger.lag = self.settings.quota_lag_seconds
         for node in () if self.settings.bare else self.settings.nodes:
             self._verbs.create(NODES, "", node.manifest())
         if self.settings.with_crd:
