@@ -25,7 +25,13 @@ from airflow_priority_spark.errors import (
     PrioritySparkError,
 )
 from airflow_priority_spark.operators.application import application_body
-from airflow_priority_spark.operators.attempt import clear_number, connect, outdated, task_key
+from airflow_priority_spark.operators.attempt import (
+    clear_number,
+    connect,
+    outdated,
+    task_key,
+    warn_of_run_timeout,
+)
 from airflow_priority_spark.operators.ending import End, keep, kept_because, remove
 from airflow_priority_spark.operators.killing import Target
 from airflow_priority_spark.operators.lifecycle import Lifecycle, Timeout, read_lifecycle
@@ -232,13 +238,7 @@ class PrioritySparkKubernetesOperator(ApplicationOperator):
             self.log.info("  %s", line)
         for line in plan.result.warnings:
             self.log.warning("%s", line)
-        timeout = getattr(context["dag"], "dagrun_timeout", None)
-        if timeout is not None:
-            self.log.warning(
-                "The DAG has a dagrun_timeout of %s: time in the queue counts, and a run that is over it "
-                "skips this task while it waits",
-                timeout,
-            )
+        warn_of_run_timeout(context, self.log)
 
     # --- out of the queue
 

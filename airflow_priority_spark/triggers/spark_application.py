@@ -20,6 +20,7 @@ from airflow_priority_spark.cluster.applications import Deletion, delete_applica
 from airflow_priority_spark.errors import PrioritySparkError
 from airflow_priority_spark.spark.request import ConnectionRef
 from airflow_priority_spark.spark.states import COMPLETED
+from airflow_priority_spark.triggers import settling
 from airflow_priority_spark.triggers.clocks import Clocks, Limits
 from airflow_priority_spark.triggers.following import DRIVER, EXECUTOR, Followed, SparkPod
 from airflow_priority_spark.triggers.starvation import (
@@ -35,10 +36,6 @@ from airflow_priority_spark.triggers.watching import Snapshot, connect, follow
 CLASSPATH: Final = "airflow_priority_spark.triggers.spark_application.SparkApplicationTrigger"
 #: Seconds an application must be missing from the watch before, and between, single looks at it.
 LOOK_SECONDS: Final = 5.0
-#: Seconds from the start of the trigger to its event at the earliest. A task that runs again before its
-#: scheduler has seen the worker end is failed by it (https://github.com/apache/airflow/issues/72716), and a
-#: worker may notice that end only after ``[workers] min_heartbeat_interval``, 5 s by default.
-SETTLE_SECONDS: Final = 7.0
 #: Longest silence of the API server that a kill puts up with; Airflow gives it 30 s altogether.
 KILL_READ_SECONDS: Final = 10.0
 #: Seconds between two looks into the log of a driver that lacks executors, at least and at most.
@@ -121,7 +118,7 @@ class SparkApplicationTrigger(BaseEventTrigger):
         """Fire once our application has ended."""
         started = time.monotonic()
         payload = await self._await_end(shared_stream)
-        await asyncio.sleep(max(0.0, started + SETTLE_SECONDS - time.monotonic()))
+        await asyncio.sleep(settling.left(started))
         yield TriggerEvent(payload)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:

@@ -63,11 +63,9 @@ class Teller:
             return
         arrow = f"{before[0] or 'new'} -> " if before is not None and before[0] != view.state else ""
         arrow += self._missed(app, driver)
-        driver = f", driver pod {view.driver_pod}" if view.driver_pod else ""
+        named = f", driver pod {view.driver_pod}" if view.driver_pod else ""
         error = f": {view.error}" if view.error else ""
-        self._log.info(
-            "SparkApplication %s: %s%s%s%s", self._where, arrow, view.state or "new", driver, error
-        )
+        self._log.info("SparkApplication %s: %s%s%s%s", self._where, arrow, view.state or "new", named, error)
 
     def _missed(self, app: Followed, driver: SparkPod | None) -> str:
         """Return the run that no picture showed, as a step on the way."""
