@@ -128,9 +128,20 @@ def nodes_enough(total: int) -> int:
     return max(total * 5 // 100, MINIMUM_CHOICE)
 
 
-def emptiest(nodes: Iterable[Node], asked: Mapping[str, Quantity]) -> Node:
-    """Return the node left with the largest free share of cpu and memory; ties go to the first name."""
-    return min(nodes, key=lambda node: (_share_used(node, asked), node.name))
+def emptiest(nodes: Iterable[Node], pod: Object, asked: Mapping[str, Quantity]) -> Node:
+    """Return the node left with the largest free share of cpu and memory; ties go to the first name.
+
+    One that would rather not have the pod (``PreferNoSchedule``) comes after those that do not mind.
+    """
+    return min(nodes, key=lambda node: (_reluctance(node, pod), _share_used(node, asked), node.name))
+
+
+def _reluctance(node: Node, pod: Object) -> int:
+    tolerations = pod["spec"].get("tolerations") or ()
+    return sum(
+        taint["effect"] == "PreferNoSchedule" and not any(tolerates(one, taint) for one in tolerations)
+        for taint in node.data["spec"].get("taints") or ()
+    )
 
 
 def _share_used(node: Node, asked: Mapping[str, Quantity]) -> float:

@@ -135,7 +135,7 @@ class Scheduler:
         asked = held_by(pod)
         fitting, reasons = self._look(pod, asked)
         if fitting:
-            await self._client.bind(pod, emptiest(fitting, asked).name)
+            await self._client.bind(pod, emptiest(fitting, pod, asked).name)
             await self._report_bound(pod)
             self._queue.wake(group_of(pod, asked))
             return

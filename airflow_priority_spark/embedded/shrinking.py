@@ -74,10 +74,8 @@ class Shrinking:
         self._mark(node.name, status.DOOMED_TAINT, "NoSchedule")
         message = "node removed by cluster autoscaler"
         record_event(self._verbs, node.data, "Normal", "ScaleDown", message, COMPONENT)
-        for pod in node.pods.values():
-            place = pod["metadata"]["namespace"], pod["metadata"]["name"]
-            if self._verbs.store.get(PODS, *place) is not None:
-                self._verbs.delete(PODS, *place, Deletion(grace_seconds=0))
+        for pod in [pod for pod in node.pods.values() if not belongs_to_daemon_set(pod)]:
+            self._verbs.delete(PODS, pod["metadata"]["namespace"], pod["metadata"]["name"], Deletion())
         self._verbs.delete(NODES, "", node.name, Deletion())
 
 
