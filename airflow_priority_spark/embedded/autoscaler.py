@@ -65,10 +65,12 @@ class Autoscaler:
             self._grow()
             rest = self._shrinking.look(self._own_nodes())
             self._write_status()
+            alarm = asyncio.get_running_loop().call_later(rest, self._wake.set) if rest is not None else None
             try:
-                await asyncio.wait_for(self._wake.wait(), rest)
-            except TimeoutError:
-                continue
+                await self._wake.wait()
+            finally:
+                if alarm:
+                    alarm.cancel()
             await asyncio.sleep(self._scan_seconds)
 
     def _labels_of_namespace(self, name: str) -> dict[str, str]:

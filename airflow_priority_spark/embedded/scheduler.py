@@ -75,12 +75,14 @@ class Scheduler:
 
     async def _rest(self) -> None:
         """Wait for an event, the end of a back-off, or the next look at forgotten pods."""
-        backoff = self._queue.seconds_to_next()
+        loop, backoff = asyncio.get_running_loop(), self._queue.seconds_to_next()
+        seconds = FLUSH_SECONDS if backoff is None else min(backoff, FLUSH_SECONDS)
+        alarm = loop.call_later(seconds, self._wake.set)
         try:
-            await asyncio.wait_for(
-                self._wake.wait(), FLUSH_SECONDS if backoff is None else min(backoff, FLUSH_SECONDS)
-            )
-        except TimeoutError:
+            await self._wake.wait()
+        finally:
+            alarm.cancel()
+        if alarm.when() <= loop.time():
             self._queue.wake_forgotten()
 
     def _on_namespace(self, _: str, data: Object, __: Object | None) -> None:

@@ -19,7 +19,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from airflow_priority_spark.embedded.objects import Object
+from airflow_priority_spark.embedded.objects import Object, labels_of
 
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 1.0, 10.0
 # ``podMaxInUnschedulablePodsDuration``: tried again although nothing happened.
@@ -172,7 +172,7 @@ class SchedulingQueue:
 
 def _asks(pod: Object) -> tuple[object, object]:
     """Return the parts of a pod that decide where it fits and may be changed while it waits."""
-    return pod["spec"], pod["metadata"].get("labels")
+    return pod["spec"], labels_of(pod)
 
 
 def _turn(pod: Object) -> Turn:
