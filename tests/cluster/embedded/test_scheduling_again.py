@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pods that fit nowhere are tried again when something may help them, and only then; and they push others out."""
+"""Pods that fit nowhere are tried again when something may help them, only then; and they push others out."""
 
 import pytest
 
