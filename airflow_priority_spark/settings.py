@@ -198,6 +198,12 @@ class Settings:
         "are replaced.",
         example="https://spark.example.org/{namespace}/{name}/",
     )
+    queue_url: str = _option(
+        "",
+        "Address of a view of the queue that a task waits in, for a link at the task. ``{namespace}`` and "
+        "``{priority}`` are replaced.",
+        example="https://grafana.example.org/d/queues?var-namespace={namespace}&var-pool={priority}",
+    )
 
 
 def load(source: _Source | None = None) -> Settings:

@@ -24,7 +24,8 @@ SENSOR: Final = "SparkKubernetesSensor"
 
 #: Option → what a person should know of it before the DAG runs with our operator.
 ADVICE: Final = {
-    "do_xcom_push": "is refused: a driver pod has no sidecar to read a result from; write it to storage",
+    "do_xcom_push": "returns which application it was and keeps it until its time to live is over; what a "
+    "driver writes to /airflow/xcom is not read",
     "max_active_tis_per_dag": "keeps tasks out of the queue; with a queue it is rarely needed, remove it",
     "max_active_tis_per_dagrun": "keeps tasks out of the queue; with a queue it is rarely needed, remove it",
     "dagrun_timeout": "counts the time in the queue too; raise it or use execution_timeout on the task",

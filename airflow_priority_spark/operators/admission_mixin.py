@@ -21,6 +21,7 @@ from airflow_priority_spark import settings
 from airflow_priority_spark.errors import InvalidInput, PrioritySparkError
 from airflow_priority_spark.operators.attempt import outdated, task_key, warn_of_run_timeout
 from airflow_priority_spark.operators.lifecycle import Timeout, seconds
+from airflow_priority_spark.operators.links import QueueLink
 from airflow_priority_spark.operators.options import Options, read_options
 from airflow_priority_spark.spark.admission import AdmissionEvent
 from airflow_priority_spark.spark.demand import describe_demand
@@ -60,6 +61,8 @@ class AdmissionMixin(BaseOperator):
         limit; default ``[priority_spark] queue_timeout_seconds``.
     """
 
+    operator_extra_links = (QueueLink(),)
+
     def __init__(
         self,
         *,
@@ -76,6 +79,8 @@ class AdmissionMixin(BaseOperator):
         self.unclaimed_seconds = unclaimed_seconds
         self.on_unclaimed = on_unclaimed
         self.queue_timeout = queue_timeout
+        #: What this process knows of the job, for the link.
+        self.application_facts: dict[str, str] = {}
 
     # --- what an operator says of itself
 
@@ -173,6 +178,7 @@ class AdmissionMixin(BaseOperator):
             keep_application=getattr(self, "on_kill_action", None) == OnKillAction.KEEP_POD,
             queue_timeout_seconds=self._queue_seconds(),
         ).checked()
+        self.application_facts = {"namespace": request["namespace"], "priority": options.priority}
         if any(pods.requests for pods in demand.pod_sets):
             self.log.info("Demand: %s", describe_demand(demand))
         again = f", again: {reason}" if reason else ""

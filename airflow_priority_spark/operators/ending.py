@@ -86,13 +86,20 @@ class End:
         return "; ".join(part for part in parts if part)
 
 
-def kept_because(end: End, *, delete_on_termination: bool, keep_on_failure: bool) -> str:
-    """Return the option that keeps an ended application, empty when it is deleted."""
+def kept_because(
+    end: End, *, delete_on_termination: bool, keep_on_failure: bool, handed_over: bool = False
+) -> str:
+    """Return the option that keeps an ended application, empty when it is deleted.
+
+    :param handed_over: other tasks are told of an application that completed.
+    """
     if not end.by_itself:
         return ""
     if not delete_on_termination:
         return "delete_on_termination"
-    return "keep_on_failure" if keep_on_failure and end.status == "failed" else ""
+    if end.status == "failed":
+        return "keep_on_failure" if keep_on_failure else ""
+    return "do_xcom_push" if handed_over else ""
 
 
 def keep(connection: ClusterConnection, end: End, option: str, log: logging.Logger) -> None:

@@ -33,9 +33,10 @@ from airflow_priority_spark.operators.attempt import (
     warn_of_run_timeout,
 )
 from airflow_priority_spark.operators.ending import End, keep, kept_because, remove
+from airflow_priority_spark.operators.handover import push_driver, reference
 from airflow_priority_spark.operators.killing import Target
 from airflow_priority_spark.operators.lifecycle import Lifecycle, Timeout, read_lifecycle
-from airflow_priority_spark.operators.links import SparkHistoryLink, SparkUILink
+from airflow_priority_spark.operators.links import QueueLink, SparkHistoryLink, SparkUILink
 from airflow_priority_spark.operators.options import read_options
 from airflow_priority_spark.operators.plan import Plan, make_plan
 from airflow_priority_spark.operators.template_files import ApplicationOperator
@@ -79,6 +80,8 @@ class PrioritySparkKubernetesOperator(ApplicationOperator):
     :param unclaimed_seconds: after so long without an arbiter the task log says so.
     :param on_unclaimed: what happens then: ``wait``, ``fail`` or ``legacy``.
     :param namespace: default: the manifest's, else ``default``.
+    :param do_xcom_push: return which application it was (as the API server writes it: ``metadata.name`` …),
+        and keep an application that completed until its time to live is over.
     :param queue_timeout: a job that has waited so long is cancelled. This and the other times are seconds or
         a ``timedelta``, 0 for no limit; where none is given, the configuration's counts.
     :param submission_timeout: from the application's creation until its driver pod exists.
@@ -93,7 +96,7 @@ class PrioritySparkKubernetesOperator(ApplicationOperator):
     :param driver_log_bytes: bytes of the driver's log that are copied.
     """
 
-    operator_extra_links = (SparkUILink(), SparkHistoryLink())
+    operator_extra_links = (QueueLink(), SparkUILink(), SparkHistoryLink())
     template_fields = [*SparkKubernetesOperator.template_fields, "priority", "deployment_flow"]  # noqa: RUF012
 
     def __init__(  # noqa: PLR0913 - one keyword per option
@@ -119,11 +122,6 @@ class PrioritySparkKubernetesOperator(ApplicationOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(namespace=namespace, do_xcom_push=do_xcom_push, **kwargs)
-        if do_xcom_push:
-            raise ValueError(
-                f"do_xcom_push: True is not valid for task {self.task_id!r}; allowed: False. A driver pod "
-                "has no XCom sidecar to read a result from; let the job write its result to storage."
-            )
         self.priority = priority
         self.deployment_flow = deployment_flow
         self.dynamic_allocation_reserve = dynamic_allocation_reserve
@@ -178,10 +176,11 @@ class PrioritySparkKubernetesOperator(ApplicationOperator):
                 self._submit_legacy(context, plan, admission)
             self._submit_admitted(context, plan, admission, demand)
 
-    def resume_finished(self, context: Context, event: Any = None) -> None:  # noqa: ARG002 - Airflow's call
+    def resume_finished(self, context: Context, event: Any = None) -> dict[str, Any] | None:
         """Fetch the driver's log, clean up and end the task as the application ended, or wait once more.
 
         :param event: what ``SparkApplicationTrigger`` fired.
+        :return: with ``do_xcom_push``, which application it was.
         """
         with self._clear_failures():
             end = End.from_event(event)
@@ -190,6 +189,7 @@ class PrioritySparkKubernetesOperator(ApplicationOperator):
             connection = connect(end.ref)
             if not self._kept(end, life):
                 self._target = Target(connection, end.namespace, end.name, uid=end.uid)
+            push_driver(context, end)
             driver_end = self._read_end(connection, end, life)
             if end.status == "vanished":
                 raise ApplicationFailed(end.sentence(driver_end))
@@ -201,6 +201,7 @@ class PrioritySparkKubernetesOperator(ApplicationOperator):
             if end.status != "completed":
                 raise ApplicationFailed(end.sentence(driver_end))
             self.log.info("SparkApplication %s completed", end.where)
+            return reference(end) if self.do_xcom_push else None
 
     def on_kill(self) -> None:
         """Delete the application this process is creating, has created or was given; safe to repeat."""
@@ -223,6 +224,7 @@ class PrioritySparkKubernetesOperator(ApplicationOperator):
             keep_application=self.on_kill_action == OnKillAction.KEEP_POD,
             queue_timeout_seconds=plan.life.queue_timeout,
         ).checked()
+        self.application_facts = {"namespace": plan.namespace, "priority": plan.priority}
         again = f", again: {reason}" if reason else ""
         self.log.info("Waiting in the queue %s/%s%s", plan.namespace, plan.priority, again)
         self.defer(
@@ -354,7 +356,7 @@ class PrioritySparkKubernetesOperator(ApplicationOperator):
     # --- at the end
 
     def _know(self, namespace: str, name: str, application_id: str = "") -> None:
-        self.application_facts = {"namespace": namespace, "name": name, "application_id": application_id}
+        self.application_facts |= {"namespace": namespace, "name": name, "application_id": application_id}
 
     def _read_end(self, connection: ClusterConnection, end: End, life: Lifecycle) -> str:
         from airflow_priority_spark.operators.driver import copy_log, describe_end
@@ -367,7 +369,10 @@ class PrioritySparkKubernetesOperator(ApplicationOperator):
 
     def _kept(self, end: End, life: Lifecycle) -> str:
         return kept_because(
-            end, delete_on_termination=self.delete_on_termination, keep_on_failure=life.keep_on_failure
+            end,
+            delete_on_termination=self.delete_on_termination,
+            keep_on_failure=life.keep_on_failure,
+            handed_over=self.do_xcom_push,
         )
 
     def _clean_up(self, connection: ClusterConnection, end: End, life: Lifecycle) -> None:

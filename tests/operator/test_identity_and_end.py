@@ -9,7 +9,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from airflow.sdk.exceptions import AirflowException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from airflow_priority_spark.operators.application import LABEL_FINISHED
 from airflow_priority_spark.spark.identity import application_name, job_labels
@@ -192,6 +192,28 @@ def test_15_a_cleanup_that_fails_does_not_hide_the_root_error(cluster, ref, name
     assert "could not be deleted: cannot delete sparkapplications" in said.text
 
 
-def test_16_xcom_from_a_driver_is_refused_with_the_reason(ref):
-    with pytest.raises(ValueError, match=r"do_xcom_push: True is not valid .*no XCom sidecar"):
-        task(ref, "n", do_xcom_push=True)
+def test_16_with_xcom_the_next_task_is_told_of_an_application_that_is_still_there(ref, namespace, kubernetes):
+    context = task_context()
+    operator = task(ref, namespace, do_xcom_push=True)
+    event = run(operator)
+    told = operator.resume_finished(context, event)
+    kept = kubernetes.application(namespace, told["metadata"]["name"])
+    assert kept["metadata"]["uid"] == told["metadata"]["uid"]
+    assert kept["metadata"]["labels"][LABEL_FINISHED] == "completed"
+    assert kept["spec"]["timeToLiveSeconds"] > 0
+    assert told["status"]["applicationState"] == {"state": "COMPLETED"}
+    assert "spec" not in told, "a manifest may hold secrets"
+    assert context["ti"].xcom == {"pod_name": event["driver_pod"], "pod_namespace": namespace}
+
+
+def test_16_without_xcom_nothing_is_told_and_nothing_kept(ref, namespace, kubernetes):
+    operator = task(ref, namespace)
+    assert operator.resume_finished(task_context(), run(operator)) is None
+    assert names(kubernetes, namespace) == []
+
+
+def test_16_a_sidecar_that_nothing_would_read_is_refused(ref):
+    spec = spark_application("pi")
+    spec["spec"]["driver"]["sidecars"] = [{"name": "airflow-xcom-sidecar", "image": "alpine"}]
+    with pytest.raises(AirflowFailException, match=r"^spec.driver.sidecars: 'airflow-xcom-sidecar' is not"):
+        task(ref, "n", spec=spec, do_xcom_push=True).execute(task_context())

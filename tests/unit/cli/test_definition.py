@@ -40,6 +40,11 @@ def test_every_command_is_there():
         "cluster start",
         "cluster stop",
         "cluster status",
+        "cluster controllers",
+        "cluster fault add",
+        "cluster fault list",
+        "cluster fault clear",
+        "cluster fault kinds",
     ]
 
 

@@ -8,6 +8,7 @@ import shlex
 from types import SimpleNamespace
 
 import pytest
+from airflow.providers.cncf.kubernetes.sensors.spark_kubernetes import SparkKubernetesSensor
 from airflow.sdk import DAG
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
@@ -42,7 +43,7 @@ STOCK_OPTIONS = {
 
 def own_options(operator):
     found = inspect.signature(operator.__init__).parameters.values()
-    return {p.name for p in found if p.kind is p.KEYWORD_ONLY} - {"do_xcom_push"}
+    return {p.name for p in found if p.kind is p.KEYWORD_ONLY}
 
 
 @pytest.fixture
@@ -73,7 +74,8 @@ def rendered(task, ref):
     """Return a task as it is when it runs, with a way to a cluster that is there."""
     if isinstance(task, MappedOperator):
         task = task.unmap({name: values[0] for name, values in task.expand_input.value.items()})
-    task.render_template_fields({**task_context(), "ds": "2026-01-01", "params": dict(task.params)})
+    told = {"told": {"return_value": {"metadata": {"name": "sales-told-1"}}}}
+    task.render_template_fields({**task_context(xcom=told), "ds": "2026-01-01", "params": dict(task.params)})
     task.kubernetes_conn_id, task.config_file, task.cluster_context = ref.conn_id, ref.config_file, None
     task.in_cluster = False
     return task
@@ -90,7 +92,9 @@ def test_every_example_parses_renders_and_asks_for_room(page, folder, ref):
     for _, tasks in run_page(page, folder, failing=False):
         for task in (rendered(found, ref) for found in tasks):
             count += 1
-            if isinstance(task, PrioritySparkKubernetesOperator):
+            if isinstance(task, SparkKubernetesSensor):
+                assert task.application_name == "sales-told-1"
+            elif isinstance(task, PrioritySparkKubernetesOperator) and task.template_spec:
                 plan = make_plan(task)
                 assert plan.flow == (
                     "legacy" if task.task_id in ("straight", "kueue") else task.deployment_flow or "priority"

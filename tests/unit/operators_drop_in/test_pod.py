@@ -29,17 +29,11 @@ from airflow_priority_spark.spark.identity import LABEL_JOB, LABEL_TASK_KEY, Tas
 from airflow_priority_spark.spark.request import AdmissionRequest
 from airflow_priority_spark.triggers import settling
 from airflow_priority_spark.triggers.pod import PriorityPodTrigger
+from tests.unit.spark_cluster import TaskInstance
 
 JOB = "11111111-2222-3333-4444-555555555555"
 INSTANCE = "instance-1"
 GIB = 2**30
-
-
-class TaskInstance(SimpleNamespace):
-    """What the stock operator reads and writes of a task instance."""
-
-    def xcom_push(self, key, value):
-        self.xcom[key] = value
 
 
 def context(**more):
