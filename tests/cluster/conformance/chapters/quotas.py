@@ -195,7 +195,13 @@ REQUESTS: list[Request] = [
         until=("status.used", {"requests.cpu": "8"}),
         look=("status",),
     ),
-    post("a pod that two quotas do not let in", PODS, pod("h3", cpu="90", priorityClassName="{ns}-high")),
+    # Which of the two is named is up to the order of a Go map.
+    post(
+        "a pod that two quotas do not let in",
+        PODS,
+        pod("h3", cpu="90", priorityClassName="{ns}-high"),
+        look=("code", "reason"),
+    ),
     post(
         "a quota on doors",
         QUOTAS,
