@@ -10,10 +10,12 @@ from collections.abc import Callable
 from typing import Any
 
 from airflow_priority_spark.embedded import limitranges, quantities
+from airflow_priority_spark.embedded.definition_rules import fill_in_definition
 from airflow_priority_spark.embedded.kinds import (
     CLAIMS,
     CLUSTER_ROLE_BINDINGS,
     CONFIG_MAPS,
+    CUSTOM_RESOURCE_DEFINITIONS,
     EVENTS,
     LIMIT_RANGES,
     NAMESPACES,
@@ -44,19 +46,6 @@ _CONDITION_TIMES = {
     PODS: ("lastProbeTime", "lastTransitionTime"),
     NODES: ("lastHeartbeatTime", "lastTransitionTime"),
 }
-# What an object may hold besides ``apiVersion``, ``kind`` and ``metadata``.
-_FIELDS: dict[Kind, tuple[str, ...]] = {
-    CONFIG_MAPS: ("data", "binaryData", "immutable"),
-    **dict.fromkeys((PODS, NODES, NAMESPACES, RESOURCE_QUOTAS, SERVICES, CLAIMS), ("spec", "status")),
-    LIMIT_RANGES: ("spec",),
-}
-
-
-def unknown_fields(kind: Kind, data: Data) -> list[str]:
-    """Return the fields at the top of an object that its kind does not have."""
-    if kind not in _FIELDS:
-        return []
-    return [name for name in data if name not in (*_FIELDS[kind], "apiVersion", "kind", "metadata")]
 
 
 def fill_in_status(kind: Kind, data: Data) -> None:
@@ -229,4 +218,5 @@ _DEFAULTS: dict[Kind, Callable[[Data], None]] = {
     EVENTS: _event,
     SERVICES: _service,
     PODS: _pod,
+    CUSTOM_RESOURCE_DEFINITIONS: fill_in_definition,
 }

@@ -71,7 +71,8 @@ def _resources(group_version: str, kinds: Iterable[Kind]) -> Data:
     resources: list[Data] = []
     for kind in kinds:
         common = {"namespaced": kind.namespaced, "kind": kind.kind}
-        names = {"singularName": kind.kind.lower(), "shortNames": list(kind.short_names)}
+        names: Data = {"singularName": kind.kind.lower(), "shortNames": list(kind.short_names)}
+        names |= {"categories": list(kind.categories)} if kind.categories else {}
         resources.append({"name": kind.plural, **names, **common, "verbs": _VERBS})
         resources += [
             {

@@ -12,10 +12,11 @@ import asyncio
 from typing import Any
 
 from airflow_priority_spark.embedded import durations
+from airflow_priority_spark.embedded.deletion import Deletion
 from airflow_priority_spark.embedded.faults import Fault, FaultBoard
 from airflow_priority_spark.embedded.kinds import NODES, PODS
 from airflow_priority_spark.embedded.objects import is_finished, timestamp
-from airflow_priority_spark.embedded.verbs import Deletion, Verbs
+from airflow_priority_spark.embedded.verbs import Verbs
 
 _LOST = ("Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.")
 _BACK = ("True", "KubeletReady", "kubelet is posting ready status")

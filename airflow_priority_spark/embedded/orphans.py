@@ -11,11 +11,12 @@ import asyncio
 from collections import defaultdict
 from typing import Any
 
+from airflow_priority_spark.embedded.deletion import Deletion
 from airflow_priority_spark.embedded.kinds import NODES, PODS
 from airflow_priority_spark.embedded.objects import is_finished
 from airflow_priority_spark.embedded.pods import disrupted
 from airflow_priority_spark.embedded.store import Change
-from airflow_priority_spark.embedded.verbs import Deletion, Verbs
+from airflow_priority_spark.embedded.verbs import Verbs
 
 QUARANTINE_SECONDS = 40.0
 

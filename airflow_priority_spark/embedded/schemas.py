@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Structural schemas of custom resources: unknown fields are dropped, the rest is checked.
 
-The sentences are the API server's: its validator is kube-openapi's ``pkg/validation`` and its causes come from
-apiextensions-apiserver ``pkg/apiserver/validation/validation.go``.
+The sentences are the API server's: its validator is kube-openapi's ``pkg/validation`` and its causes come
+from apiextensions-apiserver ``pkg/apiserver/validation/validation.go``.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -39,6 +40,21 @@ def prune(value: Any, schema: Schema, dropped: list[str], path: str = "") -> Any
     return kept
 
 
+def with_defaults(value: Any, schema: Schema) -> Any:
+    """Return a value with the defaults of its schema where it says nothing."""
+    if isinstance(value, list) and "items" in schema:
+        return [with_defaults(item, schema["items"]) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    known = schema.get("properties", {})
+    given = {name: copy.deepcopy(one["default"]) for name, one in known.items() if "default" in one}
+    found = {**value, **{name: one for name, one in given.items() if value.get(name) is None}}
+    return {
+        name: with_defaults(item, known.get(name) or schema.get("additionalProperties") or {})
+        for name, item in found.items()
+    }
+
+
 def faults(value: Any, schema: Schema, path: str = "") -> list[Cause]:
     """Return what is wrong with a value, as the causes of a 422."""
     return list(_faults(value, schema, path))
@@ -47,28 +63,31 @@ def faults(value: Any, schema: Schema, path: str = "") -> list[Cause]:
 def _faults(value: Any, schema: Schema, path: str) -> Iterator[Cause]:
     if value is None and schema.get("nullable"):
         return
-    if wrong := _wrong_type(value, schema, path):
+    wrong = _wrong_type(value, schema, path)
+    if wrong:
         yield wrong
-        return
     if "enum" in schema and value not in schema["enum"]:
         allowed = ", ".join(json.dumps(item) for item in schema["enum"])
-        yield (
-            path,
-            f"Unsupported value: {json.dumps(value)}: supported values: {allowed}",
-            "FieldValueNotSupported",
-        )
+        why = f"Unsupported value: {json.dumps(value)}: supported values: {allowed}"
+        yield path, why, "FieldValueNotSupported"
+    if wrong:
+        return
     yield from _out_of_bounds(value, schema, path)
     if isinstance(value, Mapping):
-        for name in schema.get("required", ()):
-            if value.get(name) is None:
-                yield _inner(path, name), "Required value", "FieldValueRequired"
-        for name, item in sorted(value.items()):
-            known = schema.get("properties", {}).get(name) or schema.get("additionalProperties")
-            if known and (item is not None or name not in schema.get("required", ())):
-                yield from _faults(item, known, _inner(path, name))
+        yield from _faults_of_fields(value, schema, path)
     elif isinstance(value, list) and "items" in schema:
         for index, item in enumerate(value):
             yield from _faults(item, schema["items"], f"{path}[{index}]")
+
+
+def _faults_of_fields(value: Mapping[str, Any], schema: Schema, path: str) -> Iterator[Cause]:
+    for name in schema.get("required", ()):
+        if value.get(name) is None:
+            yield _inner(path, name), "Required value", "FieldValueRequired"
+    for name, item in sorted(value.items()):
+        known = schema.get("properties", {}).get(name) or schema.get("additionalProperties")
+        if known and (item is not None or name not in schema.get("required", ())):
+            yield from _faults(item, known, _inner(path, name))
 
 
 def _inner(path: str, name: str) -> str:

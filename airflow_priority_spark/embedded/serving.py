@@ -13,10 +13,12 @@ from aiohttp import web
 from airflow_priority_spark.embedded.access import Access
 from airflow_priority_spark.embedded.applications import ApplicationController
 from airflow_priority_spark.embedded.autoscaler import Autoscaler
+from airflow_priority_spark.embedded.catalog import Catalog
 from airflow_priority_spark.embedded.certificate import server_context
 from airflow_priority_spark.embedded.client import LocalClient
 from airflow_priority_spark.embedded.collector import Collector
 from airflow_priority_spark.embedded.daemons import Daemons
+from airflow_priority_spark.embedded.definitions import Definitions
 from airflow_priority_spark.embedded.discovery import spark_application_crd
 from airflow_priority_spark.embedded.door import HOST, Door
 from airflow_priority_spark.embedded.fault_endpoint import FaultEndpoint
@@ -29,7 +31,6 @@ from airflow_priority_spark.embedded.kinds import (
     NAMESPACES,
     NODES,
     RESOURCE_QUOTAS,
-    SPARK_APPLICATIONS,
 )
 from airflow_priority_spark.embedded.kubelet import Kubelet
 from airflow_priority_spark.embedded.logbook import LogBook
@@ -69,12 +70,13 @@ class Cluster:
     """The API server and the controllers of one cluster, in this process."""
 
     def __init__(self, settings: ClusterSettings) -> None:
-        kinds = CORE_KINDS + ((SPARK_APPLICATIONS,) if settings.with_crd else ())
         self.settings = settings
         self.access = Access(settings.denials)
         store = Store(settings.window)
-        self._ledger = QuotaLedger(store, kinds)
-        self._verbs = Verbs(store, self._ledger)
+        catalog = Catalog(CORE_KINDS)
+        self._ledger = QuotaLedger(store, CORE_KINDS)
+        self._verbs = Verbs(store, self._ledger, catalog)
+        Definitions(self._verbs, catalog)
         client, logs = LocalClient(self._verbs), LogBook()
         self.faults = FaultBoard()
         self.faults.listen(self._on_fault)
@@ -90,13 +92,16 @@ class Cluster:
             app_root=settings.app_root,
         )
         self._kubelet: Kubelet | None = None
-        self._controllers: list[Controller] = [Scheduler(client), Collector(client, kinds), Daemons(client)]
+        collector = Collector(client, CORE_KINDS)
+        catalog.listen(self._ledger.follow)
+        catalog.listen(collector.follow)
+        self._controllers: list[Controller] = [Scheduler(client), collector, Daemons(client)]
         if settings.autoscale:
             self._controllers.append(Autoscaler(self._verbs, settings.autoscale))
         if not settings.bare:
             self._kubelet = Kubelet(client, SparkPrograms(client, runtime), logs, faults=self.faults)
             self._controllers.append(ApplicationController(client, self.faults))
-        self.server = ApiServer(self._verbs, kinds, self.access, logs, FaultGate(self.faults))
+        self.server = ApiServer(self._verbs, self.access, logs, FaultGate(self.faults))
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:

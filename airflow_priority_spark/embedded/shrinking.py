@@ -13,12 +13,13 @@ from typing import Any
 
 from airflow_priority_spark.embedded import autoscaler_status as status
 from airflow_priority_spark.embedded.daemons import belongs_to_daemon_set
+from airflow_priority_spark.embedded.deletion import Deletion
 from airflow_priority_spark.embedded.kinds import NODES, PODS
 from airflow_priority_spark.embedded.objects import Object
 from airflow_priority_spark.embedded.placement import Node
 from airflow_priority_spark.embedded.pools import Pool
 from airflow_priority_spark.embedded.reporting import record_event
-from airflow_priority_spark.embedded.verbs import Deletion, Verbs
+from airflow_priority_spark.embedded.verbs import Verbs
 
 COMPONENT = "cluster-autoscaler"
 

@@ -72,23 +72,25 @@ def age(text: str | None) -> str:
     if not text:
         return "<unknown>"
     seconds = int(max(-seconds_until(text), 0))
-    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
-    if seconds < 120:
-        return f"{seconds}s"
-    if minutes < 10:
-        return f"{minutes}m{seconds % 60}s" if seconds % 60 else f"{minutes}m"
-    if minutes < 180:
-        return f"{minutes}m"
-    if hours < 8:
-        return f"{hours}h{minutes % 60}m" if minutes % 60 else f"{hours}h"
-    if hours < 48:
-        return f"{hours}h"
-    if days < 8:
-        return f"{days}d{hours % 24}h" if hours % 24 else f"{days}d"
-    if days < 730:
-        return f"{days}d"
-    years = days // 365
-    return f"{years}y{days % 365}d" if years < 8 and days % 365 else f"{years}y"
+    for limit, unit, letter, part in _AGES:
+        if seconds < limit:
+            rest = seconds % unit // part[0] if part else 0
+            return f"{seconds // unit}{letter}" + (f"{rest}{part[1]}" if part and rest else "")
+    return f"{seconds // _YEAR}y"
+
+
+_MINUTE, _HOUR, _DAY, _YEAR = 60, 3600, 86400, 365 * 86400
+# Below so many seconds: which unit is shown, and which smaller one beside it.
+_AGES: tuple[tuple[int, int, str, tuple[int, str] | None], ...] = (
+    (2 * _MINUTE, 1, "s", None),
+    (10 * _MINUTE, _MINUTE, "m", (1, "s")),
+    (3 * _HOUR, _MINUTE, "m", None),
+    (8 * _HOUR, _HOUR, "h", (_MINUTE, "m")),
+    (2 * _DAY, _HOUR, "h", None),
+    (8 * _DAY, _DAY, "d", (_HOUR, "h")),
+    (2 * _YEAR, _DAY, "d", None),
+    (8 * _YEAR, _YEAR, "y", (_DAY, "d")),
+)
 
 
 def _age(obj: Object) -> str:

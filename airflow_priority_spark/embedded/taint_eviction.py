@@ -12,13 +12,14 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable
 
+from airflow_priority_spark.embedded.deletion import Deletion
 from airflow_priority_spark.embedded.kinds import NODES, PODS
 from airflow_priority_spark.embedded.objects import Object, is_finished, is_terminating
 from airflow_priority_spark.embedded.placement import tolerates
 from airflow_priority_spark.embedded.pods import disrupted
 from airflow_priority_spark.embedded.reporting import record_event
 from airflow_priority_spark.embedded.store import Change
-from airflow_priority_spark.embedded.verbs import Deletion, Verbs
+from airflow_priority_spark.embedded.verbs import Verbs
 
 COMPONENT = "taint-eviction-controller"
 

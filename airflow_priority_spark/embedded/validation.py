@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from airflow_priority_spark.embedded import quantities
-from airflow_priority_spark.embedded.errors import Cause, bad_request, invalid
+from airflow_priority_spark.embedded.definition_rules import definition_causes
+from airflow_priority_spark.embedded.errors import Cause, invalid
 from airflow_priority_spark.embedded.kinds import (
     CLAIMS,
     CONFIG_MAPS,
+    CUSTOM_RESOURCE_DEFINITIONS,
     EVENTS,
     LEASES,
     LIMIT_RANGES,
@@ -43,8 +45,7 @@ _HIGHEST_PRIORITY = 1_000_000_000
 
 
 def check(kind: Kind, data: Data) -> None:
-    """Raise ``ApiError`` 422 (or 400 for what cannot be read) when an object is not valid."""
-    _check_quantities(kind, data)
+    """Raise ``ApiError`` 422 when an object is not valid."""
     metadata = data["metadata"]
     causes = label_causes("metadata.labels", metadata.get("labels"))
     causes += _finalizer_causes(metadata.get("finalizers") or ())
@@ -78,28 +79,12 @@ def _owner_causes(references: Iterable[Data]) -> list[Cause]:
 
 def _two_controllers(references: list[Data], controllers: list[Data]) -> Cause:
     first, second = (f"{one['kind']}/{one['name']}" for one in controllers[:2])
-    why = f'Only one reference can have Controller set to true. Found "true" in references for {first} and {second}'
+    why = (
+        "Only one reference can have Controller set to true. "
+        f'Found "true" in references for {first} and {second}'
+    )
     shown = json.dumps(references, separators=(",", ":"))
     return "metadata.ownerReferences", f"Invalid value: {shown}: {why}", INVALID
-
-
-def _check_quantities(kind: Kind, data: Data) -> None:
-    """A quantity that cannot be read makes the whole body unreadable (400)."""
-    spec = data.get("spec") or {}
-    found: list[Mapping[str, Any] | None] = []
-    if kind is PODS:
-        for group in ("containers", "initContainers"):
-            for container in spec.get(group) or ():
-                resources = container.get("resources") or {}
-                found += [resources.get("requests"), resources.get("limits")]
-    elif kind is RESOURCE_QUOTAS:
-        found.append(spec.get("hard"))
-    for resources in found:
-        try:
-            quantities.parse_all(resources)
-        except ValueError as error:
-            head = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}'
-            raise bad_request(f"{head}: {error}") from error
 
 
 def _config_map(data: Data) -> list[Cause]:
@@ -299,4 +284,5 @@ _CHECKS: dict[Kind, Callable[[Data], list[Cause]]] = {
     LIMIT_RANGES: _limit_range,
     RESOURCE_QUOTAS: quota_causes,
     PODS: _pod,
+    CUSTOM_RESOURCE_DEFINITIONS: definition_causes,
 }

@@ -25,7 +25,8 @@ class Difference:
     embedded: Any
 
     def __str__(self) -> str:
-        return f"{self.request}\n    {self.path}\n        real:     {self.real}\n        embedded: {self.embedded}"
+        values = f"        real:     {self.real}\n        embedded: {self.embedded}"
+        return f"{self.request}\n    {self.path}\n{values}"
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ REQUESTS: list[Request] = [
     post("create without storing", f"{MAPS}?dryRun=All", config_map("dry", v="1")),
     get("what was not stored is not there", f"{MAPS}/dry"),
     post("dry-run with an unknown value", f"{MAPS}?dryRun=Some", config_map("dry")),
-    post("data with a key that is none", MAPS, config_map("bad-key", **{"a b": "c"})),
+    post("data with a key that is none", MAPS, config_map("bad-key", None, **{"a b": "c"})),
     get("read", f"{MAPS}/a"),
     get("read what is not there", f"{MAPS}/none"),
     put("replace", f"{MAPS}/a", config_map("a", v="2")),
