@@ -121,6 +121,11 @@ def _node_terms(key: str, operator: str, *values: str) -> dict[str, Any]:
     return {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
 
 
+def _eviction(name: str, **options: Any) -> dict[str, Any]:
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+    return {**body, "deleteOptions": options} if options else body
+
+
 def _sidecar(cpu: str) -> dict[str, Any]:
     resources = {"requests": {"cpu": cpu}}
     return {"name": "side", "image": "p", "restartPolicy": "Always", "resources": resources}
@@ -402,5 +407,9 @@ REQUESTS: list[Request] = [
     get("is gated", f"{PODS}/gated", until=("status.conditions.0.reason", None), look=("status.conditions",)),
     patch("the gate opens", f"{PODS}/gated", {"spec": {"schedulingGates": None}}, compared=False),
     get("and it is placed", f"{PODS}/gated", until=("spec.nodeName", None), look=("status.phase",)),
+    post("an eviction of a pod that runs", f"{PODS}/gated/eviction", _eviction("gated", dryRun=["All"])),
+    post("an eviction of nobody", f"{PODS}/nobody/eviction", _eviction("nobody")),
+    post("an eviction", f"{PODS}/gated/eviction", _eviction("gated")),
+    get("an evicted pod", f"{PODS}/gated", look=(*_WHY_GONE, "metadata.deletionGracePeriodSeconds")),
     delete("away: gated", f"{PODS}/gated?gracePeriodSeconds=0", compared=False),
 ]
