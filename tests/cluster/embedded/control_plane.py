@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A control plane in the test's own process, without HTTP: for what takes seconds or minutes in a real one."""
+"""A control plane in the test's own process, without HTTP: for what takes minutes in a real one."""
 
 from __future__ import annotations
 
 import asyncio
 
+from airflow_priority_spark.embedded.catalog import Catalog
 from airflow_priority_spark.embedded.client import LocalClient
+from airflow_priority_spark.embedded.deletion import Deletion
 from airflow_priority_spark.embedded.kinds import (
     CORE_KINDS,
     EVENTS,
@@ -18,7 +20,7 @@ from airflow_priority_spark.embedded.quota import QuotaLedger
 from airflow_priority_spark.embedded.scheduler import Scheduler
 from airflow_priority_spark.embedded.specs import NodeSpec
 from airflow_priority_spark.embedded.store import Store
-from airflow_priority_spark.embedded.verbs import Deletion, Verbs
+from airflow_priority_spark.embedded.verbs import Verbs
 
 TEAM = "team-a"
 
@@ -28,7 +30,7 @@ class ControlPlane:
 
     def __init__(self, quota_lag=0.0):
         store = Store()
-        self.verbs = Verbs(store, QuotaLedger(store, CORE_KINDS, quota_lag))
+        self.verbs = Verbs(store, QuotaLedger(store, CORE_KINDS, quota_lag), Catalog(CORE_KINDS))
         self.client = LocalClient(self.verbs)
         self.scheduler = Scheduler(self.client)
         self._tasks = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clusters with daemons, a lagging quota and an autoscaler, started as a person starts them; and an eviction."""
+"""Clusters with daemons, a lagging quota and an autoscaler, as a person starts them; and an eviction."""
 
 import pytest
 from kubernetes import client
