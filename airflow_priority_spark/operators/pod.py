@@ -21,7 +21,7 @@ from airflow_priority_spark.operators.bypass import other_queue
 from airflow_priority_spark.scheduling.model import Demand, PodSet, Toleration
 from airflow_priority_spark.scheduling.resources import CPU, MEMORY
 from airflow_priority_spark.spark.identity import LABEL_POD_SET
-from airflow_priority_spark.spark.states import is_quota_refusal
+from airflow_priority_spark.spark.states import is_quota_refusal, quota_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,7 +105,7 @@ class PriorityKubernetesPodOperator(AdmissionMixin, KubernetesPodOperator):
             return self.pod_manager.create_pod(pod=pod_request_obj)
         except ApiException as error:
             if error.status == 403 and is_quota_refusal(str(error.body)):
-                raise StaleQuotaError(str(error.body)) from error
+                raise StaleQuotaError(quota_refusal(str(error.body))) from error
             raise
 
     # --- what the queue has to know

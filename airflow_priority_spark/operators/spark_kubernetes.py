@@ -183,10 +183,11 @@ class PrioritySparkKubernetesOperator(ApplicationOperator):
         :return: with ``do_xcom_push``, which application it was.
         """
         with self._clear_failures():
-            end = End.from_event(event)
-            self._know(end.namespace, end.name, end.application_id)
+            found = End.from_event(event)
+            self._know(found.namespace, found.name, found.application_id)
             life = read_lifecycle(self, settings.load())
-            connection = connect(end.ref)
+            connection = connect(found.ref)
+            end = found.with_error(connection)
             if not self._kept(end, life):
                 self._target = Target(connection, end.namespace, end.name, uid=end.uid)
             push_driver(context, end)

@@ -26,7 +26,7 @@ from airflow_priority_spark.errors import (
 )
 from airflow_priority_spark.operators.application import LABEL_CLEAR, LABEL_FINISHED
 from airflow_priority_spark.spark.identity import belongs_to
-from airflow_priority_spark.spark.states import COMPLETED, is_quota_refusal
+from airflow_priority_spark.spark.states import COMPLETED, is_quota_refusal, quota_refusal
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +138,7 @@ def _explain(
     connection: ClusterConnection, refused: Refused, namespace: str, name: str
 ) -> PrioritySparkError:
     if is_quota_refusal(refused.message):
-        return StaleQuotaError(refused.message)
+        return StaleQuotaError(quota_refusal(refused.message))
     if refused.code == 404 and "namespaces " in refused.message:
         return InvalidInput("namespace", namespace, f"a namespace that exists in {connection}")
     if refused.code in (400, 422):

@@ -19,7 +19,7 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 from airflow_priority_spark.cluster.applications import Deletion, delete_application, get_application
 from airflow_priority_spark.errors import PrioritySparkError
 from airflow_priority_spark.spark.request import ConnectionRef
-from airflow_priority_spark.spark.states import COMPLETED
+from airflow_priority_spark.spark.states import COMPLETED, quota_refusal
 from airflow_priority_spark.triggers import settling
 from airflow_priority_spark.triggers.clocks import Clocks, Limits
 from airflow_priority_spark.triggers.following import DRIVER, EXECUTOR, Followed, SparkPod
@@ -28,7 +28,6 @@ from airflow_priority_spark.triggers.starvation import (
     LOG_LINES,
     Shortage,
     ShortageClock,
-    find_refusal,
 )
 from airflow_priority_spark.triggers.telling import SHOWN, Teller, last_lines, summarize
 from airflow_priority_spark.triggers.watching import Snapshot, connect, follow
@@ -199,7 +198,8 @@ class SparkApplicationTrigger(BaseEventTrigger):
         await self._take_failures(app, snapshot)
         if app.view.terminal:
             status = "completed" if app.view.state == COMPLETED else "failed"
-            return self._payload(status, app, message=app.view.error)
+            # The operator's words may quote what it was given, and the event lies in the database in clear.
+            return self._payload(status, app, message=quota_refusal(app.view.error))
         executors = [pod for pod in pods if pod.role == EXECUTOR]
         self._says.waiting(DRIVER, [pod for pod in pods if pod.role == DRIVER])
         self._says.waiting(EXECUTOR, executors)
@@ -235,7 +235,7 @@ class SparkApplicationTrigger(BaseEventTrigger):
         lines = await asyncio.to_thread(
             last_lines, snapshot.connection, driver, lines=LOG_LINES, since=FORGET_SECONDS
         )
-        refusal = find_refusal("\n".join(lines))
+        refusal = quota_refusal("\n".join(lines))
         if refusal:
             self._shortage.refused(refusal, time.time())
 

@@ -8,7 +8,7 @@ import asyncio
 import pytest
 
 from airflow_priority_spark.triggers.following import FailureBook, spark_pod
-from airflow_priority_spark.triggers.starvation import ShortageClock, find_refusal
+from airflow_priority_spark.triggers.starvation import ShortageClock
 from airflow_priority_spark.triggers.telling import last_lines, summarize
 from airflow_priority_spark.triggers.watching import Snapshot
 from tests.operator.scripts import KEY, LABELS, app, fires, picture, pod, trigger
@@ -139,14 +139,6 @@ def test_without_permission_to_watch_pods_the_end_is_still_told(listen):
     pictures = [Snapshot({"pi": app(state)}, **blind) for state in ("RUNNING", "RUNNING", "COMPLETED")]
     assert fires(following, *pictures)[1]["status"] == "completed"
     assert sum("Pods cannot be watched" in line for line in said.lines) == 1
-
-
-def test_a_refusal_is_found_in_a_drivers_log_and_the_last_one_counts():
-    quota = "exceeded quota: q, requested: pods=1, used: pods={0}, limited: pods={0}"
-    message = f'pods "x" is forbidden: {quota}. Received'
-    log = "\n".join(["INFO up", message.format(3), message.format(4)])
-    assert find_refusal(log) == "exceeded quota: q, requested: pods=1, used: pods=4, limited: pods=4"
-    assert find_refusal("INFO up") == ""
 
 
 def test_evidence_that_is_not_renewed_is_forgotten():

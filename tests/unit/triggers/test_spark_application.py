@@ -107,10 +107,12 @@ async def test_a_completed_application_fires_with_its_driver_pod(submit, namespa
     assert len(said.lines) == len(set(said.lines))
 
 
-async def test_a_failed_application_fires_with_the_operators_words(submit):
-    (payload,) = await fired(submit("pi", exit_code=3).run())
-    assert (payload["status"], payload["state"]) == ("failed", "FAILED")
-    assert "3" in payload["message"]
+async def test_a_failed_application_says_why_in_the_log_and_not_in_the_event(submit, listen):
+    trigger = submit("pi", exit_code=3)
+    said = listen(trigger)
+    (payload,) = await fired(trigger.run())
+    assert (payload["status"], payload["state"], payload["message"]) == ("failed", "FAILED", "")
+    assert "ExitCode: 3" in said.lines[-1]
 
 
 async def test_a_rerun_is_waited_for(submit, kubernetes, namespace):
