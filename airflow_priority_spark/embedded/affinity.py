@@ -183,8 +183,8 @@ def _is_spread(constraint: Mapping[str, Any], pod: Object, other: Object) -> boo
 
 
 def _holds(expression: Mapping[str, Any], labels: Labels) -> bool:
-    key, values = expression["key"], expression.get("values") or ()
-    found = labels.get(key)
+    values: Sequence[str] = expression.get("values") or ()
+    found = labels.get(expression["key"])
     if expression["operator"] in ("Gt", "Lt"):
         try:
             number, bound = int(found or ""), int(values[0])

@@ -51,6 +51,8 @@ class Scheduler:
         # all.
         self._better: set[str] = set()
         self._moved = False
+        # What was said of pods that ask for the same, as long as no node got better since.
+        self._verdicts: dict[str, str] = {}
         self._wake = asyncio.Event()
         self._next_node = 0
         client.listen(NAMESPACES, self._on_namespace)
@@ -91,6 +93,7 @@ class Scheduler:
     def _on_node(self, change: str, data: Object, before: Object | None) -> None:
         if change == "DELETED":
             self._known.drop_node(data["metadata"]["name"])
+            self._verdicts.clear()
             self._moved = True
             return
         self._known.put_node(data)
@@ -114,6 +117,7 @@ class Scheduler:
     def _improve(self, place: str) -> None:
         if place:
             self._better.add(place)
+            self._verdicts.clear()
             self._moved = True
             self._wake.set()
 
@@ -135,21 +139,33 @@ class Scheduler:
 
     async def _schedule(self, pod: Object) -> None:
         asked = held_by(pod)
+        group = group_of(pod, asked)
+        if known := self._verdict(pod, group):
+            self._queue.park(pod, group, alone=False)
+            await self._report_unschedulable(pod, known, None)
+            return
         fitting, reasons = self._look(pod, asked)
         if fitting:
             await self._client.bind(pod, emptiest(fitting, pod, asked).name)
             await self._report_bound(pod)
-            self._queue.wake(group_of(pod, asked))
+            self._queue.wake(group)
             return
         alone = cares_for_others(pod) or any(NO_EXISTING_ANTI_AFFINITY in found for found in reasons.values())
-        self._queue.park(pod, pod["metadata"]["uid"] if alone else group_of(pod, asked), alone=alone)
+        self._queue.park(pod, pod["metadata"]["uid"] if alone else group, alone=alone)
         if self._known.awaits_victims(pod):
             return
-        message = unschedulable_sentence(list(reasons.values()))
         found, words = self._preempt(pod, asked, reasons)
-        await self._report_unschedulable(pod, message + words, found)
+        message = unschedulable_sentence(list(reasons.values())) + words
+        if not found and not alone:
+            self._verdicts[group] = message
+        await self._report_unschedulable(pod, message, found)
         if found:
             await self._evict(pod, found)
+
+    def _verdict(self, pod: Object, group: str) -> str:
+        """Return what is said of a pod without looking at any node; empty when they have to be looked at."""
+        may_push = may_preempt(pod) and self._known.has_weaker_pods(priority_of(pod))
+        return "" if may_push or cares_for_others(pod) else self._verdicts.get(group, "")
 
     def _look(self, pod: Object, asked: Resources) -> tuple[list[Node], dict[str, list[str]]]:
         """Return enough nodes that fit, and the obstacles of those that do not; goes on where it ended."""
