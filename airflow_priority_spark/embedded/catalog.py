@@ -31,10 +31,15 @@ class Definition:
 
 
 class Catalog:
-    """Finds what a path speaks of, and what discovery says, among the kinds served."""
+    """Finds what a path speaks of, and what discovery says, among the kinds served.
 
-    def __init__(self, kinds: Iterable[Kind]) -> None:
+    :param kinds: those that need no definition.
+    :param measured: those whose objects are not stored but measured.
+    """
+
+    def __init__(self, kinds: Iterable[Kind], measured: Iterable[Kind] = ()) -> None:
         self._built_in = tuple(kinds)
+        self._measured = tuple(measured)
         self._definitions: dict[Kind, Definition] = {}
         self._listeners: list[Listener] = []
         self._known: set[Kind] = set(self._built_in)
@@ -42,7 +47,7 @@ class Catalog:
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
-        """Every kind that is served."""
+        """Every kind whose objects are stored."""
         return self._built_in + tuple(one.kind for one in self._definitions.values())
 
     def definition(self, kind: Kind) -> Definition | None:
@@ -78,6 +83,6 @@ class Catalog:
         self._listeners.append(listener)
 
     def _renew(self) -> None:
-        self._paths = Paths(self.kinds)
-        self._documents = documents(self.kinds)
+        self._paths = Paths(self.kinds + self._measured)
+        self._documents = documents(self.kinds + self._measured)
         self._openapi = OpenApi(self.kinds, {one.kind: one.schema for one in self._definitions.values()})

@@ -8,6 +8,7 @@ and the type that was wanted. Fields that no struct has are dropped, with a warn
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -126,11 +127,22 @@ def _scalar(kind: Schema, value: Any, owner: str, path: str) -> Any:
     shape = kind.get("type")
     if shape == "string" and not isinstance(value, str):
         raise _mismatch(value, owner, path, "string")
+    if kind.get("format") == "byte":
+        _check_base64(value)
     if shape == "boolean" and not isinstance(value, bool):
         raise _mismatch(value, owner, path, "bool")
     if shape == "integer":
         return _integer(value, kind.get("format", "int64"), owner, path)
     return value
+
+
+def _check_base64(text: str) -> None:
+    try:
+        base64.b64decode(text, validate=True)
+    except ValueError as error:
+        good = re.match(r"[A-Za-z0-9+/]*", text)
+        position = good.end() if good else 0
+        raise Undecodable(f"illegal base64 data at input byte {position}") from error
 
 
 def _integer(value: Any, form: str, owner: str, path: str) -> int:

@@ -6,6 +6,7 @@ Only of the kinds served, as far as clients can see it. Source: kubernetes ``pkg
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from airflow_priority_spark.embedded.kinds import (
     CLUSTER_ROLE_BINDINGS,
     CONFIG_MAPS,
     CUSTOM_RESOURCE_DEFINITIONS,
+    DISRUPTION_BUDGETS,
     EVENTS,
     LIMIT_RANGES,
     NAMESPACES,
@@ -24,6 +26,7 @@ from airflow_priority_spark.embedded.kinds import (
     PRIORITY_CLASSES,
     RESOURCE_QUOTAS,
     ROLE_BINDINGS,
+    SECRETS,
     SERVICES,
     Kind,
 )
@@ -136,6 +139,20 @@ def _config_map(data: Data) -> None:
             data.pop(field, None)
 
 
+def _secret(data: Data) -> None:
+    data.setdefault("type", "Opaque")
+    plain = data.pop("stringData", None) or {}
+    encoded = {name: base64.b64encode(text.encode()).decode() for name, text in plain.items()}
+    if data.get("data") or encoded:
+        data["data"] = {**(data.get("data") or {}), **encoded}
+
+
+def _disruption_budget(data: Data) -> None:
+    data.setdefault("spec", {})
+    counts = ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods")
+    data["status"] = dict.fromkeys(counts, 0)
+
+
 def _binding(data: Data) -> None:
     for subject in data.get("subjects") or ():
         if subject.get("kind") in ("User", "Group"):
@@ -212,6 +229,8 @@ _DEFAULTS: dict[Kind, Callable[[Data], None]] = {
     LIMIT_RANGES: _limit_range,
     CLAIMS: _claim,
     CONFIG_MAPS: _config_map,
+    SECRETS: _secret,
+    DISRUPTION_BUDGETS: _disruption_budget,
     ROLE_BINDINGS: _binding,
     CLUSTER_ROLE_BINDINGS: _binding,
     PRIORITY_CLASSES: _priority_class,

@@ -26,7 +26,6 @@ VERSION = {
     "platform": "",
 }
 _APPROVAL = "https://github.com/kubeflow/spark-operator/pull/1298"
-_VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 _SUBRESOURCE_VERBS = {
     "status": ["get", "patch", "update"],
     "log": ["get"],
@@ -73,7 +72,7 @@ def _resources(group_version: str, kinds: Iterable[Kind]) -> Data:
         common = {"namespaced": kind.namespaced, "kind": kind.kind}
         names: Data = {"singularName": kind.kind.lower(), "shortNames": list(kind.short_names)}
         names |= {"categories": list(kind.categories)} if kind.categories else {}
-        resources.append({"name": kind.plural, **names, **common, "verbs": _VERBS})
+        resources.append({"name": kind.plural, **names, **common, "verbs": list(kind.verbs)})
         resources += [
             {
                 "name": f"{kind.plural}/{part}",

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -21,6 +23,7 @@ class Kind:
     short_names: tuple[str, ...] = field(default=(), compare=False)
     subresources: tuple[str, ...] = field(default=(), compare=False)
     categories: tuple[str, ...] = field(default=(), compare=False)
+    verbs: tuple[str, ...] = field(default=ALL_VERBS, compare=False)
 
     @property
     def api_version(self) -> str:
@@ -116,3 +119,10 @@ CORE_KINDS = (
     CLUSTER_ROLE_BINDINGS,
     CUSTOM_RESOURCE_DEFINITIONS,
 )
+
+# What a metrics server tells of the objects of the same name; nothing of it is stored.
+NODE_METRICS = Kind(
+    "nodes", "NodeMetrics", "metrics.k8s.io", "v1beta1", namespaced=False, verbs=("get", "list")
+)
+POD_METRICS = Kind("pods", "PodMetrics", "metrics.k8s.io", "v1beta1", verbs=("get", "list"))
+METRICS_KINDS = (NODE_METRICS, POD_METRICS)

@@ -3,17 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
 
 from airflow_priority_spark.embedded import errors
-from airflow_priority_spark.embedded.answers import reshaped, write_list, write_object
+from airflow_priority_spark.embedded.answers import Printer, reshaped, write_list, write_object
+from airflow_priority_spark.embedded.columns import form_of
+from airflow_priority_spark.embedded.custom_columns import custom_form
+from airflow_priority_spark.embedded.disruptions import Disruptions
 from airflow_priority_spark.embedded.errors import ApiError
 from airflow_priority_spark.embedded.fault_gate import FaultGate
-from airflow_priority_spark.embedded.kinds import NAMESPACES, PODS, Kind
+from airflow_priority_spark.embedded.kinds import METRICS_KINDS, NAMESPACES, PODS, Kind
+from airflow_priority_spark.embedded.list_options import check_list_options
 from airflow_priority_spark.embedded.logbook import LogBook
+from airflow_priority_spark.embedded.metrics import Metrics
 from airflow_priority_spark.embedded.options import (
     APPLY_TYPES,
     as_told_to_patches,
@@ -23,7 +28,7 @@ from airflow_priority_spark.embedded.options import (
     read_patch,
     read_yaml,
 )
-from airflow_priority_spark.embedded.pages import Page, check_list_options, page
+from airflow_priority_spark.embedded.pages import Page, page
 from airflow_priority_spark.embedded.paths import Target
 from airflow_priority_spark.embedded.podlogs import find_log, log_lines
 from airflow_priority_spark.embedded.pods import disrupted
@@ -53,11 +58,14 @@ def verb_of(request: web.Request, target: Target) -> str:
     spared = target.kind is NAMESPACES and not target.name and request.method == "DELETE"
     if request.method not in methods or (nowhere and request.method != "GET") or spared:
         raise errors.method_not_allowed()
+    verb = {"POST": "create", "PUT": "update", "PATCH": "patch"}.get(request.method, "")
     if request.method == "GET":
-        return "get" if target.name else "watch" if _wants_watch(request) else "list"
+        verb = "get" if target.name else "watch" if _wants_watch(request) else "list"
     if request.method == "DELETE":
-        return "delete" if target.name else "deletecollection"
-    return {"POST": "create", "PUT": "update", "PATCH": "patch"}[request.method]
+        verb = "delete" if target.name else "deletecollection"
+    if verb not in target.kind.verbs:
+        raise errors.method_not_allowed()
+    return verb
 
 
 def facts(verb: str, target: Target, user: str) -> dict[str, str]:
@@ -68,8 +76,10 @@ def facts(verb: str, target: Target, user: str) -> dict[str, str]:
 class Resources:
     """Answers requests about objects once they have been let in."""
 
-    def __init__(self, verbs: Verbs, logs: LogBook, faults: FaultGate) -> None:
+    def __init__(self, verbs: Verbs, logs: LogBook, faults: FaultGate, metrics: Metrics) -> None:
         self._verbs = verbs
+        self._metrics = metrics
+        self._disruptions = Disruptions(verbs.store)
         self._logs = logs
         self._faults = faults
         self._methods: dict[str, Callable[[web.Request, Target], Awaitable[web.StreamResponse]]] = {
@@ -83,17 +93,24 @@ class Resources:
         """Do what a request asks, or raise ``ApiError``."""
         if request.method != "GET":
             return await self._methods[request.method](request, target)
+        if target.kind in METRICS_KINDS:
+            return self._measure(request, target)
         if target.subresource == "log":
             return await self._log(request, target)
         if target.name:
             record = self._verbs.get(target.kind, target.namespace, target.name)
-            return write_object(request, target.kind, record)
-        check_list_options(request.query)
+            return write_object(request, self._printer(target.kind), record)
+        check_list_options(request.query, watching=_wants_watch(request))
         matches = _selectors(request, target.kind)
         if _wants_watch(request):
             return await self._watch(request, target, matches, user)
         found = page(self._verbs.store, target.kind, target.namespace, matches, request.query)
-        return write_list(request, target.kind, found)
+        return write_list(request, self._printer(target.kind), found)
+
+    def _measure(self, request: web.Request, target: Target) -> web.Response:
+        if target.name:
+            return web.json_response(self._metrics.one(target))
+        return web.json_response(self._metrics.all(target, _selectors(request, target.kind)))
 
     async def _log(self, request: web.Request, target: Target) -> web.StreamResponse:
         record = self._verbs.get(target.kind, target.namespace, target.name)
@@ -117,17 +134,19 @@ class Resources:
         lines = self._faults.watched(
             facts("watch", target, user), watch(self._verbs.store, wanted), resumes=wanted.version != 0
         )
-        return await _stream(request, reshaped(request, target.kind, lines), "application/json")
+        return await _stream(
+            request, reshaped(request, self._printer(target.kind), lines), "application/json"
+        )
 
     async def _post(self, request: web.Request, target: Target) -> web.StreamResponse:
         if target.subresource == "binding":
             return self._bind(target, await read_body(request, "Binding"))
         if target.subresource == "eviction":
-            return self._evict(target, await read_body(request, "Eviction"))
+            return self._evict(request.query, target, await read_body(request, "Eviction"))
         body = await read_object(request, target.kind, self._verbs.catalog, "CreateOptions")
         dry_run = is_dry_run(request.query.getall("dryRun", []), "CreateOptions")
         record = self._verbs.create(target.kind, target.namespace, body, dry_run=dry_run)
-        return write_object(request, target.kind, record, 201)
+        return write_object(request, self._printer(target.kind), record, 201)
 
     def _bind(self, target: Target, body: dict[str, Any]) -> web.Response:
         node = (body.get("target") or {}).get("name")
@@ -136,11 +155,15 @@ class Resources:
         self._verbs.bind(target.namespace, target.name, node)
         return web.json_response(_CREATED, status=201)
 
-    def _evict(self, target: Target, body: dict[str, Any]) -> web.Response:
-        """Delete a pod that somebody wants off its node; disruption budgets are not enforced."""
-        options = read_deletion({}, body.get("deleteOptions") or {})
+    def _evict(self, query: Mapping[str, str], target: Target, body: dict[str, Any]) -> web.Response:
+        """Delete a pod that somebody wants off its node, if its disruption budget lets it go."""
+        if (body.get("metadata") or {}).get("name", target.name) != target.name:
+            raise errors.bad_request("name in URL does not match name in Eviction object")
+        options = read_deletion(query, body.get("deleteOptions") or {})
         place = target.namespace, target.name
-        if self._verbs.get(PODS, *place).data["spec"].get("nodeName") and not options.dry_run:
+        pod = self._verbs.get(PODS, *place).data
+        self._disruptions.check(pod)
+        if pod["spec"].get("nodeName") and not options.dry_run:
             reason = "EvictionByEvictionAPI", "Eviction API: evicting"
             self._verbs.update(PODS, *place, lambda data: disrupted(data, *reason), status=True)
         self._verbs.delete(PODS, *place, options)
@@ -157,7 +180,7 @@ class Resources:
             dry_run=is_dry_run(request.query.getall("dryRun", []), "UpdateOptions"),
             manager=field_manager(request),
         )
-        return write_object(request, target.kind, record)
+        return write_object(request, self._printer(target.kind), record)
 
     async def _patch(self, request: web.Request, target: Target) -> web.StreamResponse:
         dry_run = is_dry_run(request.query.getall("dryRun", []), "PatchOptions")
@@ -177,7 +200,7 @@ class Resources:
             )
         except ApiError as error:
             raise as_told_to_patches(error, custom=custom) from error
-        return write_object(request, target.kind, record)
+        return write_object(request, self._printer(target.kind), record)
 
     async def _apply(self, request: web.Request, target: Target, *, dry_run: bool) -> web.StreamResponse:
         applied = await read_yaml(request)
@@ -191,7 +214,7 @@ class Resources:
             status=target.subresource == "status",
             dry_run=dry_run,
         )
-        return write_object(request, target.kind, record, 201 if created else 200)
+        return write_object(request, self._printer(target.kind), record, 201 if created else 200)
 
     async def _delete(self, request: web.Request, target: Target) -> web.StreamResponse:
         body = await read_body(request, "DeleteOptions") if request.body_exists else {}
@@ -200,11 +223,16 @@ class Resources:
             matches = _selectors(request, target.kind)
             gone = self._verbs.delete_matching(target.kind, target.namespace, matches, options)
             version = {"resourceVersion": str(self._verbs.store.version)}
-            return write_list(request, target.kind, Page(gone, version))
+            return write_list(request, self._printer(target.kind), Page(gone, version))
         record, gone_now = self._verbs.delete(target.kind, target.namespace, target.name, options)
         if target.kind is PODS or not gone_now:
-            return write_object(request, target.kind, record)
+            return write_object(request, self._printer(target.kind), record)
         return web.json_response(_deleted(target, record))
+
+    def _printer(self, kind: Kind) -> Printer:
+        definition = self._verbs.catalog.definition(kind)
+        form = custom_form(definition.columns) if definition else form_of(kind)
+        return Printer(kind, form, custom=definition is not None)
 
 
 def _wants_watch(request: web.Request) -> bool:

@@ -14,6 +14,7 @@ from airflow_priority_spark.embedded.errors import ApiError
 from airflow_priority_spark.embedded.fault_gate import FaultGate
 from airflow_priority_spark.embedded.kinds import NAMESPACES
 from airflow_priority_spark.embedded.logbook import LogBook
+from airflow_priority_spark.embedded.metrics import Metrics
 from airflow_priority_spark.embedded.objects import current_time
 from airflow_priority_spark.embedded.reading import WARNINGS, read_body
 from airflow_priority_spark.embedded.resources import Resources, facts, verb_of
@@ -30,12 +31,14 @@ _log = logging.getLogger(__name__)
 class ApiServer:
     """One handler for every path, as the API server's own mux."""
 
-    def __init__(self, verbs: Verbs, access: Access, logs: LogBook, faults: FaultGate) -> None:
+    def __init__(
+        self, verbs: Verbs, access: Access, logs: LogBook, faults: FaultGate, metrics: Metrics
+    ) -> None:
         self._catalog = verbs.catalog
         self._faults = faults
         self._access = access
         access.use(Rights(verbs.store))
-        self._resources = Resources(verbs, logs, faults)
+        self._resources = Resources(verbs, logs, faults, metrics)
 
     def application(self) -> web.Application:
         """Return the aiohttp application."""

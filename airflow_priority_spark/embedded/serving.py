@@ -28,12 +28,14 @@ from airflow_priority_spark.embedded.kinds import (
     CORE_KINDS,
     CUSTOM_RESOURCE_DEFINITIONS,
     DAEMON_SETS,
+    METRICS_KINDS,
     NAMESPACES,
     NODES,
     RESOURCE_QUOTAS,
 )
 from airflow_priority_spark.embedded.kubelet import Kubelet
 from airflow_priority_spark.embedded.logbook import LogBook
+from airflow_priority_spark.embedded.metrics import Metrics
 from airflow_priority_spark.embedded.node_faults import NodeFaults
 from airflow_priority_spark.embedded.node_lifecycle import NodeLifecycle
 from airflow_priority_spark.embedded.objects import set_clock_skew
@@ -57,6 +59,7 @@ from airflow_priority_spark.embedded.state_files import (
 )
 from airflow_priority_spark.embedded.store import Store
 from airflow_priority_spark.embedded.taint_eviction import TaintEviction
+from airflow_priority_spark.embedded.usage import Meter
 from airflow_priority_spark.embedded.verbs import Verbs
 
 # Watches never end by themselves: closing them is not worth waiting for.
@@ -73,7 +76,8 @@ class Cluster:
         self.settings = settings
         self.access = Access(settings.denials)
         store = Store(settings.window)
-        catalog = Catalog(CORE_KINDS)
+        # Who measures is on the nodes, and a bare control plane has none.
+        catalog = Catalog(CORE_KINDS, () if settings.bare else METRICS_KINDS)
         self._ledger = QuotaLedger(store, CORE_KINDS)
         self._verbs = Verbs(store, self._ledger, catalog)
         Definitions(self._verbs, catalog)
@@ -101,7 +105,8 @@ class Cluster:
         if not settings.bare:
             self._kubelet = Kubelet(client, SparkPrograms(client, runtime), logs, faults=self.faults)
             self._controllers.append(ApplicationController(client, self.faults))
-        self.server = ApiServer(self._verbs, self.access, logs, FaultGate(self.faults))
+        metrics = Metrics(store, Meter(settings.directory / WORK))
+        self.server = ApiServer(self._verbs, self.access, logs, FaultGate(self.faults), metrics)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:

@@ -18,6 +18,7 @@ from airflow_priority_spark.embedded.kinds import (
     CLAIMS,
     CONFIG_MAPS,
     CUSTOM_RESOURCE_DEFINITIONS,
+    DISRUPTION_BUDGETS,
     EVENTS,
     LEASES,
     LIMIT_RANGES,
@@ -133,6 +134,28 @@ def _priority_class(data: Data) -> list[Cause]:
         why = f"maximum allowed value of a user defined priority is {_HIGHEST_PRIORITY}"
         causes.append(("value", f"Forbidden: {why}", FORBIDDEN))
     return causes + _choice("preemptionPolicy", data.get("preemptionPolicy"), "PreemptLowerPriority", "Never")
+
+
+def _disruption_budget(data: Data) -> list[Cause]:
+    spec = data["spec"]
+    bounds = [name for name in ("minAvailable", "maxUnavailable") if spec.get(name) is not None]
+    if len(bounds) > 1:
+        shown = json.dumps(spec, separators=(",", ":"))
+        return [
+            ("spec", f"Invalid value: {shown}: minAvailable and maxUnavailable cannot be both set", INVALID)
+        ]
+    return [cause for name in bounds for cause in _amount_or_share(f"spec.{name}", spec[name])]
+
+
+def _amount_or_share(field: str, value: int | str) -> list[Cause]:
+    if isinstance(value, int):
+        why = f"Invalid value: {value}: must be greater than or equal to 0"
+        return [] if value >= 0 else [(field, why, INVALID)]
+    text = (
+        "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', "
+        "regex used for validation is '[0-9]+%')"
+    )
+    return [] if re.fullmatch("[0-9]+%", value) else [(field, f'Invalid value: "{value}": {text}', INVALID)]
 
 
 def _runtime_class(data: Data) -> list[Cause]:
@@ -280,6 +303,7 @@ _CHECKS: dict[Kind, Callable[[Data], list[Cause]]] = {
     CLAIMS: _claim,
     PRIORITY_CLASSES: _priority_class,
     RUNTIME_CLASSES: _runtime_class,
+    DISRUPTION_BUDGETS: _disruption_budget,
     NODES: _node,
     LIMIT_RANGES: _limit_range,
     RESOURCE_QUOTAS: quota_causes,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What both clusters must be like while requests are sent: the CRD is there, an operator and nodes are not."""
+"""What both clusters must be like while requests are sent: with the CRD, without an operator and nodes."""
 
 from __future__ import annotations
 
