@@ -43,6 +43,7 @@ class Kind:
 NODES: Final = Kind("nodes", namespaced=False)
 NAMESPACES: Final = Kind("namespaces", namespaced=False)
 PODS: Final = Kind("pods")
+EVENTS: Final = Kind("events")
 RESOURCE_QUOTAS: Final = Kind("resourcequotas")
 LIMIT_RANGES: Final = Kind("limitranges")
 SPARK_APPLICATIONS: Final = Kind("sparkapplications", "sparkoperator.k8s.io", "v1beta2")

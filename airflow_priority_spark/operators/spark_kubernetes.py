@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.cncf.kubernetes.operators.spark_kubernetes import SparkKubernetesOperator
 from airflow.providers.cncf.kubernetes.utils.pod_manager import OnKillAction
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from airflow_priority_spark import settings
 from airflow_priority_spark.errors import (
@@ -46,7 +46,6 @@ from airflow_priority_spark.spark.identity import (
     LABEL_INSTANCE,
     LABEL_TASK_KEY,
     application_name,
-    belongs_to,
     job_labels,
 )
 from airflow_priority_spark.spark.request import (
@@ -62,6 +61,7 @@ if TYPE_CHECKING:
 
     from airflow_priority_spark.cluster.applications import ApplicationView
     from airflow_priority_spark.cluster.connections import ClusterConnection
+    from airflow_priority_spark.operators.driver import DriverEnd
 
 _NO_USE_TO_RETRY = (InvalidInput, CustomResourceMissing, PermissionMissing)
 
@@ -191,16 +191,18 @@ class PrioritySparkKubernetesOperator(ApplicationOperator):
             if not self._kept(end, life):
                 self._target = Target(connection, end.namespace, end.name, uid=end.uid)
             push_driver(context, end)
-            driver_end = self._read_end(connection, end, life)
+            driver = self._read_end(connection, end, life)
             if end.status == "vanished":
-                raise ApplicationFailed(end.sentence(driver_end))
+                raise ApplicationFailed(end.sentence(driver.sentence))
             again = end.way_back()
             if again and end.job_id and read_options(self).flow != "legacy":
                 remove(connection, end.namespace, end.name, end.uid, self.log)
                 self._queue(make_plan(self), reason=again, admission=end.admission, application=end.name)
             self._clean_up(connection, end, life)
+            if end.status == "failed" and driver.code in self.skip_on_exit_code:
+                raise AirflowSkipException(end.sentence(driver.sentence))
             if end.status != "completed":
-                raise ApplicationFailed(end.sentence(driver_end))
+                raise ApplicationFailed(end.sentence(driver.sentence))
             self.log.info("SparkApplication %s completed", end.where)
             return reference(end) if self.do_xcom_push else None
 
@@ -236,6 +238,8 @@ class PrioritySparkKubernetesOperator(ApplicationOperator):
         raise AssertionError("defer raises")
 
     def _tell_plan(self, context: Context, plan: Plan) -> None:
+        if self.callbacks:
+            self.log.warning("callbacks have no effect: no worker watches the driver pod")
         self.log.info("Demand: %s", describe_demand(plan.result.demand))
         for line in plan.result.explain:
             self.log.info("  %s", line)
@@ -319,17 +323,14 @@ class PrioritySparkKubernetesOperator(ApplicationOperator):
         self, context: Context, connection: ClusterConnection, plan: Plan, admission: AdmissionEvent
     ) -> ApplicationView | None:
         """Return the application of a lost attempt, if the arbiter named one and it still lives."""
-        from airflow_priority_spark.cluster.applications import get_application
+        from airflow_priority_spark.operators.submission import find_lost
 
         if not admission.adopt:
             return None
-        view = get_application(connection, plan.namespace, admission.adopt)
         labels = {LABEL_TASK_KEY: task_key(context).digest(admission.instance_id)}
-        if view is None or view.deleting or not belongs_to(view.labels, labels):
-            self.log.warning("SparkApplication %s of the lost attempt is gone", admission.adopt)
-            return None
-        self.log.info("Going on with SparkApplication %s of the lost attempt", view.name)
-        self._target = Target(connection, plan.namespace, view.name, uid=view.uid)
+        view = find_lost(connection, plan.namespace, admission.adopt, labels, self.log)
+        if view is not None:
+            self._target = Target(connection, plan.namespace, view.name, uid=view.uid)
         return view
 
     def _follow(self, plan: Plan, admission: AdmissionEvent, view: ApplicationView) -> NoReturn:
@@ -359,14 +360,17 @@ class PrioritySparkKubernetesOperator(ApplicationOperator):
     def _know(self, namespace: str, name: str, application_id: str = "") -> None:
         self.application_facts |= {"namespace": namespace, "name": name, "application_id": application_id}
 
-    def _read_end(self, connection: ClusterConnection, end: End, life: Lifecycle) -> str:
-        from airflow_priority_spark.operators.driver import copy_log, describe_end
+    def _read_end(self, connection: ClusterConnection, end: End, life: Lifecycle) -> DriverEnd:
+        from airflow_priority_spark.operators.driver import DriverEnd, copy_events, copy_log, driver_end
 
         if not end.driver_pod:
-            return ""
+            return DriverEnd()
+        pod = (connection, end.namespace, end.driver_pod)
         if self.get_logs:
-            copy_log(connection, end.namespace, end.driver_pod, self.log, limit=life.driver_log_bytes)
-        return describe_end(connection, end.namespace, end.driver_pod)
+            copy_log(*pod, self.log, limit=life.driver_log_bytes)
+        if self.log_events_on_failure and end.status != "completed":
+            copy_events(*pod, self.log)
+        return driver_end(*pod)
 
     def _kept(self, end: End, life: Lifecycle) -> str:
         return kept_because(

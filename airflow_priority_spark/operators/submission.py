@@ -116,6 +116,26 @@ def find_leftovers(
     )
 
 
+def find_lost(
+    connection: ClusterConnection,
+    namespace: str,
+    name: str,
+    labels: Mapping[str, str],
+    task_log: logging.Logger,
+) -> ApplicationView | None:
+    """Return the application of an attempt whose scheduler died; ``None`` when it is gone or going.
+
+    :param labels: what tells that it is ours.
+    :raises PermissionMissing, ClusterUnavailable: as for every request.
+    """
+    view = get_application(connection, namespace, name)
+    if view is None or view.deleting or not belongs_to(view.labels, labels):
+        task_log.warning("SparkApplication %s of the lost attempt is gone", name)
+        return None
+    task_log.info("Going on with SparkApplication %s of the lost attempt", name)
+    return view
+
+
 def _take_up(
     connection: ClusterConnection, namespace: str, name: str, labels: Mapping[str, str]
 ) -> ApplicationView:

@@ -25,8 +25,9 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    """A cluster with simulated drivers; user ``reader`` may neither create nor delete applications."""
+    """A cluster with simulated drivers; its user ``reader`` may not do everything."""
     denials = [Denial(DENIED, verb, APPLICATIONS) for verb in ("create", "delete")]
+    denials.append(Denial(DENIED, "list", "events"))
     with EmbeddedCluster.start(
         tmp_path_factory.mktemp("cluster"), runtime="simulated", simulated_seconds=0.2, denials=denials
     ) as running:

@@ -8,6 +8,7 @@ import shlex
 from types import SimpleNamespace
 
 import pytest
+from airflow.providers.cncf.kubernetes.operators.spark_kubernetes import SparkKubernetesOperator
 from airflow.providers.cncf.kubernetes.sensors.spark_kubernetes import SparkKubernetesSensor
 from airflow.sdk import DAG
 from airflow.sdk.definitions.mappedoperator import MappedOperator
@@ -29,6 +30,8 @@ STOCK_OPTIONS = {
     "code_path",
     "kubernetes_conn_id",
     "get_logs",
+    "log_events_on_failure",
+    "skip_on_exit_code",
     "reattach_on_restart",
     "delete_on_termination",
     "cluster_context",
@@ -154,3 +157,13 @@ def test_the_migration_page_explains_everything_the_command_reports():
     table = (ROOT / "docs" / MIGRATION).read_text().partition("| it reports |")[2].partition("\n\n")[0]
     assert {name for name in ADVICE if f"`{name}`" not in table} == set()
     assert "`SparkKubernetesSensor`" in table
+
+
+def test_every_argument_of_the_stock_operator_is_in_the_guide_or_said_to_have_no_effect():
+    from demo.plan import ROOT
+
+    table = (ROOT / "docs" / MIGRATION).read_text().partition("| accepted, without effect |")[2]
+    code = "\n".join(example.text for example in of_language(GUIDE, "python"))
+    names = own_options(SparkKubernetesOperator)
+    assert names
+    assert {name for name in names if f"{name}=" not in code and f"`{name}`" not in table} == set()
