@@ -316,6 +316,7 @@ class PrioritySparkKubernetesOperator(ApplicationOperator):
         )
         self._target = Target(connection, plan.namespace, name, labels=labels)
         created = create_application(connection, body, labels)
+        self._target = Target(connection, plan.namespace, name, uid=created.uid)
         self.log.info("Created SparkApplication %s/%s", plan.namespace, created.name)
         return created
 

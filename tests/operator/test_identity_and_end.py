@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import threading
 import time
 from types import SimpleNamespace
 
@@ -91,6 +92,44 @@ def test_10_a_killed_worker_deletes_what_it_has_created_and_may_be_killed_twice(
     operator.on_kill()
     assert names(kubernetes, namespace) == []
     assert time.monotonic() - began < 30
+
+
+def test_10_a_worker_killed_while_its_creation_is_under_way_deletes_what_comes_of_it(
+    ref, namespace, kubernetes, monkeypatch
+):
+    operator, created = task(ref, namespace, spec=LONG), []
+
+    def strike(connection, body, labels):
+        # The API server gets the creation when the kill has already begun.
+        made = threading.Timer(1.0, kubernetes.submit, (namespace, body))
+        made.start()
+        operator.on_kill()
+        made.join()
+        created.append(body["metadata"]["name"])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("airflow_priority_spark.operators.submission.create_application", strike)
+    with pytest.raises(KeyboardInterrupt):
+        operator.resume_admitted(task_context(), admitted())
+    assert (created, names(kubernetes, namespace)) == ([NAME], [])
+
+
+def test_10_a_worker_killed_while_it_reads_the_end_deletes_the_application_and_keeps_what_is_to_be_kept(
+    ref, namespace, kubernetes, monkeypatch
+):
+    for options, left in (({"delete_on_termination": False}, [NAME]), ({}, [])):
+        operator = task(ref, namespace, **options)
+        event = run(operator)
+        ending = task(ref, namespace, **options)
+
+        def strike(*_, ending=ending, **__):
+            ending.on_kill()
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("airflow_priority_spark.operators.driver.copy_log", strike)
+        with pytest.raises(KeyboardInterrupt):
+            ending.resume_finished(task_context(), event)
+        assert names(kubernetes, namespace) == left
 
 
 def test_10_a_killed_trigger_deletes_by_uid_and_may_be_killed_twice(ref, namespace, kubernetes):
