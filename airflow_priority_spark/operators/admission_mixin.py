@@ -21,7 +21,6 @@ from airflow_priority_spark import settings
 from airflow_priority_spark.errors import InvalidInput, PrioritySparkError
 from airflow_priority_spark.operators.attempt import outdated, task_key, warn_of_run_timeout
 from airflow_priority_spark.operators.lifecycle import Timeout, seconds
-from airflow_priority_spark.operators.links import QueueLink
 from airflow_priority_spark.operators.options import Options, read_options
 from airflow_priority_spark.spark.admission import AdmissionEvent
 from airflow_priority_spark.spark.demand import describe_demand
@@ -49,8 +48,9 @@ class AdmissionMixin(BaseOperator):
 
     A class that uses it says what its pods ask for and where (``admission_demand``,
     ``admission_namespace``), makes pods with the labels it is given (``carry``), and adds ``TEMPLATED`` to
-    its ``template_fields``. ``execute`` of the operator runs when the job is admitted, on a worker that
-    may be another one; whatever ``admission_demand`` has changed on the operator by then is gone.
+    its ``template_fields``, perhaps ``links.QueueLink()`` to its ``operator_extra_links``. ``execute`` of the
+    operator runs when the job is admitted, on a worker that may be another one; whatever ``admission_demand``
+    has changed on the operator by then is gone.
 
     :param priority: priority pool, e.g. ``high``; default ``[priority_spark] default_priority``. Templated.
     :param deployment_flow: ``priority``, ``observe`` or ``legacy``; default
@@ -60,8 +60,6 @@ class AdmissionMixin(BaseOperator):
     :param queue_timeout: a job that has waited so long is cancelled: seconds or a ``timedelta``, 0 for no
         limit; default ``[priority_spark] queue_timeout_seconds``.
     """
-
-    operator_extra_links = (QueueLink(),)
 
     def __init__(
         self,

@@ -18,6 +18,7 @@ from airflow.sdk.exceptions import TaskDeferred
 from airflow_priority_spark.errors import InvalidManifest, InvalidQuantity
 from airflow_priority_spark.operators.admission_mixin import TEMPLATED, AdmissionMixin
 from airflow_priority_spark.operators.bypass import other_queue
+from airflow_priority_spark.operators.links import QueueLink
 from airflow_priority_spark.scheduling.model import Demand, PodSet, Toleration
 from airflow_priority_spark.scheduling.resources import CPU, MEMORY
 from airflow_priority_spark.spark.identity import LABEL_POD_SET
@@ -50,6 +51,7 @@ class PriorityKubernetesPodOperator(AdmissionMixin, KubernetesPodOperator):
     """
 
     template_fields = (*KubernetesPodOperator.template_fields, *TEMPLATED)
+    operator_extra_links = (QueueLink(),)
     name: str | None
     pod: V1Pod | None
     pod_request_obj: V1Pod | None

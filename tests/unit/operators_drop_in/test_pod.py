@@ -357,6 +357,15 @@ def test_its_options_are_templated_besides_what_the_stock_operator_templates():
     assert set(PriorityKubernetesPodOperator.template_fields) == stock | {"priority", "deployment_flow"}
 
 
+def test_its_link_leads_to_its_queue(ref, namespace, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__PRIORITY_SPARK__QUEUE_URL", "https://q/{namespace}/{priority}")
+    operator = task(ref, namespace, priority="high")
+    [link] = operator.operator_extra_links
+    assert link.get_link(operator, ti_key=None) == ""
+    deferral(operator.execute, context())
+    assert link.get_link(operator, ti_key=None) == f"https://q/{namespace}/high"
+
+
 def test_it_may_be_mapped():
     with DAG("d", schedule=None) as dag:
         PriorityKubernetesPodOperator.partial(task_id="t", image="busybox", priority="high").expand(
