@@ -19,6 +19,7 @@ from airflow_priority_spark.embedded.store import Record
 
 Data = dict[str, Any]
 _TYPES = ("application/json", "application/*", "*/*", "application/yaml")
+_FORMS = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
 _UNACCEPTABLE = (
     "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, "
     "application/vnd.kubernetes.protobuf, application/json;stream=watch, "
@@ -33,9 +34,10 @@ def wanted_form(request: web.Request) -> str:
         media, *parameters = (part.strip() for part in choice.split(";"))
         if media in _TYPES:
             values = dict(part.split("=", 1) for part in parameters if "=" in part)
-            if values.get("as") and values.get("g") != "meta.k8s.io":
+            form = values.get("as", "")
+            if form and (form not in _FORMS or (values.get("g"), values.get("v")) != ("meta.k8s.io", "v1")):
                 continue
-            return values.get("as", "")
+            return form
     raise ApiError(406, "NotAcceptable", _UNACCEPTABLE)
 
 

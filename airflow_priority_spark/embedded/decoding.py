@@ -28,7 +28,8 @@ from airflow_priority_spark.embedded.field_types import (
 from airflow_priority_spark.embedded.kinds import Kind
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
-_JSON_NAMES = {str: "string", bool: "bool", int: "number", float: "number", list: "array", dict: "object"}
+# A flag is a number in Python: it comes first.
+_JSON_NAMES = ((bool, "bool"), (str, "string"), ((int, float), "number"), (list, "array"), (dict, "object"))
 _RANGES = {"int32": 2**31, "int64": 2**63}
 
 
@@ -117,7 +118,7 @@ def _expect(value: Any, wanted: type, owner: str, path: str, shown: str) -> None
 
 
 def _mismatch(value: Any, owner: str, path: str, wanted: str) -> Undecodable:
-    found = _JSON_NAMES[type(value)]
+    found = next(name for shape, name in _JSON_NAMES if isinstance(value, shape))
     if found == "number" and wanted.startswith("int"):
         found = f"number {value}"
     return Undecodable(f"json: cannot unmarshal {found} into Go struct field {owner}.{path} of type {wanted}")

@@ -12,6 +12,7 @@ from typing import Any
 
 from airflow_priority_spark.embedded import limitranges, quantities
 from airflow_priority_spark.embedded.definition_rules import fill_in_definition
+from airflow_priority_spark.embedded.deletion import PROTECTED_CLAIM
 from airflow_priority_spark.embedded.kinds import (
     CLAIMS,
     CLUSTER_ROLE_BINDINGS,
@@ -30,7 +31,7 @@ from airflow_priority_spark.embedded.kinds import (
     SERVICES,
     Kind,
 )
-from airflow_priority_spark.embedded.objects import timestamp
+from airflow_priority_spark.embedded.objects import is_terminating, timestamp
 
 Data = dict[str, Any]
 
@@ -128,9 +129,9 @@ def _limit_range(data: Data) -> None:
 def _claim(data: Data) -> None:
     data.setdefault("spec", {}).setdefault("volumeMode", "Filesystem")
     data["status"] = {"phase": "Pending"}
-    finalizers = data["metadata"].setdefault("finalizers", [])
-    if "kubernetes.io/pvc-protection" not in finalizers:
-        finalizers.append("kubernetes.io/pvc-protection")
+    if not is_terminating(data):
+        finalizers = data["metadata"].get("finalizers") or []
+        data["metadata"]["finalizers"] = [*finalizers, *({PROTECTED_CLAIM} - set(finalizers))]
 
 
 def _config_map(data: Data) -> None:

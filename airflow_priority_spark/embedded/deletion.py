@@ -14,7 +14,7 @@ from airflow_priority_spark.embedded.store import Store
 Data = dict[str, Any]
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 _POLICY_FINALIZERS = {"Foreground": FOREGROUND, "Orphan": ORPHAN}
-_PROTECTED_CLAIM = "kubernetes.io/pvc-protection"
+PROTECTED_CLAIM = "kubernetes.io/pvc-protection"
 # Put on a definition that is being deleted until the objects of its kind are gone.
 CUSTOM_RESOURCE_CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 
@@ -68,14 +68,15 @@ def _finalizers(store: Store, kind: Kind, data: Data, policy: str | None) -> lis
         names = [name for name in names if name not in (FOREGROUND, ORPHAN)]
     if policy in _POLICY_FINALIZERS:
         names.append(_POLICY_FINALIZERS[policy])
-    if kind is CLAIMS and not _is_mounted(store, data):
-        names = [name for name in names if name != _PROTECTED_CLAIM]
+    if kind is CLAIMS and not is_mounted(store, data):
+        names = [name for name in names if name != PROTECTED_CLAIM]
     if kind is CUSTOM_RESOURCE_DEFINITIONS and CUSTOM_RESOURCE_CLEANUP not in names:
         names.append(CUSTOM_RESOURCE_CLEANUP)
     return names
 
 
-def _is_mounted(store: Store, claim: Data) -> bool:
+def is_mounted(store: Store, claim: Data) -> bool:
+    """Whether a pod that has not ended names a claim."""
     return any(
         (volume.get("persistentVolumeClaim") or {}).get("claimName") == claim["metadata"]["name"]
         for record in store.all(PODS, claim["metadata"]["namespace"])

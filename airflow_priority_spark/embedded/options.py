@@ -84,6 +84,8 @@ def is_dry_run(values: Sequence[str], options: str) -> bool:
 
 def read_deletion(query: Mapping[str, str], body: Mapping[str, Any]) -> Deletion:
     """Return how to delete; the body wins over the query."""
+    if body.get("kind", "DeleteOptions") != "DeleteOptions":
+        raise bad_request(f"the object provided is unrecognized: {body['kind']} is no DeleteOptions")
     options = {key: value for key, value in query.items() if key in _IN_QUERY} | dict(body)
     policy = options.get("propagationPolicy")
     if policy not in (None, "Foreground", "Background", "Orphan"):
@@ -96,14 +98,21 @@ def read_deletion(query: Mapping[str, str], body: Mapping[str, Any]) -> Deletion
         policy = "Orphan"
     dry_run = options.get("dryRun") or []
     conditions = options.get("preconditions") or {}
-    grace = options.get("gracePeriodSeconds")
     return Deletion(
         uid=conditions.get("uid"),
         resource_version=conditions.get("resourceVersion"),
-        grace_seconds=None if grace is None else int(grace),
+        grace_seconds=_seconds(options.get("gracePeriodSeconds")),
         policy=policy,
         dry_run=is_dry_run([dry_run] if isinstance(dry_run, str) else dry_run, "DeleteOptions"),
     )
+
+
+def _seconds(value: Any) -> int | None:
+    try:
+        return None if value is None else int(value)
+    except (TypeError, ValueError) as error:
+        why = "json: cannot unmarshal into Go struct field DeleteOptions.gracePeriodSeconds of type int64"
+        raise bad_request(why) from error
 
 
 _IN_QUERY = ("propagationPolicy", "orphanDependents", "gracePeriodSeconds", "dryRun")

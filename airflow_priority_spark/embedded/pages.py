@@ -2,8 +2,8 @@
 """Lists, whole or in pages (``limit`` and ``continue``).
 
 All pages of one list show the state of its first, as long as what has changed since is still known: the
-watch window is rolled back. After that a page is refused with a token that goes on in the state of the moment.
-Source: apiserver ``pkg/storage/continue.go``, ``pkg/storage/errors.go``.
+watch window is rolled back. After that a page is refused, with a token that goes on in the state of the
+moment. Source: apiserver ``pkg/storage/continue.go``, ``pkg/storage/errors.go``.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _TOKEN_VERSION = "meta.k8s.io/v1"
 # A token of this version goes on in the state of the moment.
 _INCONSISTENT = -1
 _EXPIRED = (
-    "The provided continue parameter is too old to display a consistent list result. You can start a new "
-    "list without the continue parameter, or use the continue token in this response to retrieve the remainder of "
-    "the results. Continuing with the provided token results in an inconsistent list - objects that were "
-    "created, modified, or deleted between the time the first chunk was returned and now may show up in the "
-    "list."
+    "The provided continue parameter is too old to display a consistent list result. "
+    "You can start a new list without the continue parameter, or use the continue token in this response "
+    "to retrieve the remainder of the results. Continuing with the provided token results in an "
+    "inconsistent list - objects that were created, modified, or deleted between the time the first chunk "
+    "was returned and now may show up in the list."
 )
 _TOO_OLD = "The resourceVersion for the provided list is too old."
 

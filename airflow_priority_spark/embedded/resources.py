@@ -30,7 +30,7 @@ from airflow_priority_spark.embedded.options import (
 )
 from airflow_priority_spark.embedded.pages import Page, page
 from airflow_priority_spark.embedded.paths import Target
-from airflow_priority_spark.embedded.podlogs import find_log, log_lines
+from airflow_priority_spark.embedded.podlogs import chosen_container, find_log, log_lines, no_previous_log
 from airflow_priority_spark.embedded.pods import disrupted
 from airflow_priority_spark.embedded.reading import patched, read_body, read_object
 from airflow_priority_spark.embedded.selectors import Predicate, compile_selectors
@@ -114,9 +114,12 @@ class Resources:
 
     async def _log(self, request: web.Request, target: Target) -> web.StreamResponse:
         record = self._verbs.get(target.kind, target.namespace, target.name)
+        container = chosen_container(record.data, request.query.get("container"))
         if not record.data["spec"].get("nodeName"):
             return web.Response(status=204)
-        log = find_log(self._logs, record.data, request.query.get("container"))
+        if _flag(request, "previous"):
+            raise no_previous_log(record.data, container)
+        log = find_log(self._logs, record.data, container)
         return await _stream(request, log_lines(log, request.query), "text/plain")
 
     async def _watch(

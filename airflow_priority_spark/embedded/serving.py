@@ -15,6 +15,7 @@ from airflow_priority_spark.embedded.applications import ApplicationController
 from airflow_priority_spark.embedded.autoscaler import Autoscaler
 from airflow_priority_spark.embedded.catalog import Catalog
 from airflow_priority_spark.embedded.certificate import server_context
+from airflow_priority_spark.embedded.claim_protection import ClaimProtection
 from airflow_priority_spark.embedded.client import LocalClient
 from airflow_priority_spark.embedded.collector import Collector
 from airflow_priority_spark.embedded.daemons import Daemons
@@ -88,6 +89,7 @@ class Cluster:
         NodeLifecycle(self._verbs)
         TaintEviction(self._verbs)
         Orphans(self._verbs)
+        ClaimProtection(self._verbs)
         runtime = RuntimeSettings(
             real=settings.real_drivers,
             simulated_seconds=settings.simulated_seconds,

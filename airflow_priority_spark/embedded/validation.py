@@ -27,6 +27,7 @@ from airflow_priority_spark.embedded.kinds import (
     PRIORITY_CLASSES,
     RESOURCE_QUOTAS,
     RUNTIME_CLASSES,
+    SECRETS,
     SERVICES,
     Kind,
 )
@@ -42,6 +43,8 @@ from airflow_priority_spark.embedded.quota_rules import quota_causes
 Data = Mapping[str, Any]
 INVALID, REQUIRED, FORBIDDEN = "FieldValueInvalid", "FieldValueRequired", "FieldValueForbidden"
 _STANDARD = ("cpu", "memory", "ephemeral-storage", "storage")
+# Of a ConfigMap or Secret.
+_MOST_BYTES = 1 << 20
 _HIGHEST_PRIORITY = 1_000_000_000
 
 
@@ -89,11 +92,25 @@ def _two_controllers(references: list[Data], controllers: list[Data]) -> Cause:
 
 
 def _config_map(data: Data) -> list[Cause]:
+    size = sum(len(value) for part in ("data", "binaryData") for value in (data.get(part) or {}).values())
+    return _keys(data) + (_too_large("[]") if size > _MOST_BYTES else [])
+
+
+def _secret(data: Data) -> list[Cause]:
+    size = sum(len(value) * 3 // 4 for value in (data.get("data") or {}).values())
+    return _keys(data) + (_too_large("data") if size > _MOST_BYTES else [])
+
+
+def _keys(data: Data) -> list[Cause]:
     return [
         (f"data[{key}]", f'Invalid value: "{key}": {CONFIG_KEY_TEXT}', INVALID)
         for key in data.get("data") or {}
         if not re.fullmatch("[-._a-zA-Z0-9]+", key)
     ]
+
+
+def _too_large(field: str) -> list[Cause]:
+    return [(field, f"Too long: may not be more than {_MOST_BYTES} bytes", "FieldValueTooLong")]
 
 
 def _service(data: Data) -> list[Cause]:
@@ -297,6 +314,7 @@ def _requests_and_limits(field: str, resources: Data) -> list[Cause]:
 
 _CHECKS: dict[Kind, Callable[[Data], list[Cause]]] = {
     CONFIG_MAPS: _config_map,
+    SECRETS: _secret,
     SERVICES: _service,
     EVENTS: _event,
     LEASES: _lease,
