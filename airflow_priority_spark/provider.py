@@ -29,6 +29,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "Priority Spark",
                 "python-modules": [
+                    "airflow_priority_spark.operators.decorator",
                     "airflow_priority_spark.operators.pod",
                     "airflow_priority_spark.operators.spark_kubernetes",
                 ],
@@ -39,8 +40,15 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": "Priority Spark",
                 "python-modules": [
                     "airflow_priority_spark.triggers.admission",
+                    "airflow_priority_spark.triggers.pod",
                     "airflow_priority_spark.triggers.spark_application",
                 ],
+            }
+        ],
+        "task-decorators": [
+            {
+                "class-name": "airflow_priority_spark.operators.decorator.priority_spark_task",
+                "name": "priority_spark",
             }
         ],
         "db-managers": ["airflow_priority_spark.store.db_manager.PrioritySparkDBManager"],

@@ -68,6 +68,12 @@ class Settings:
         "Priority pools of a new queue, as ``name:weight`` separated by commas.",
         example="urgent:70,high:20,normal:10",
     )
+    more_priorities: str = _option(
+        "",
+        "Names of priority pools besides those of ``priority_pools``, separated by commas, that some queues "
+        "have. A task of any other priority fails at once; ``*`` lets the arbiter alone judge.",
+        example="nightly,backfill",
+    )
     poll_interval_seconds: float = _option(
         1.0, "Longest time between two cycles of the arbiter.", minimum=0.05
     )
@@ -282,6 +288,12 @@ class Settings:
         "are replaced.",
         example="https://spark.example.org/{namespace}/{name}/",
     )
+    queue_url: str = _option(
+        "",
+        "Address of a view of the queue that a task waits in, for a link at the task. ``{namespace}`` and "
+        "``{priority}`` are replaced.",
+        example="https://grafana.example.org/d/queues?var-namespace={namespace}&var-pool={priority}",
+    )
 
 
 def load(source: _Source | None = None) -> Settings:
@@ -359,6 +371,12 @@ def parse_pools(text: str) -> dict[str, int]:
     if not pools:
         raise InvalidInput(f"[{SECTION}] priority_pools", text, "at least one name:weight")
     return pools
+
+
+def known_priorities(settings: Settings) -> frozenset[str] | None:
+    """Return the priorities that a task may name, ``None`` for any."""
+    more = {piece.strip() for piece in settings.more_priorities.split(",")} - {""}
+    return None if "*" in more else frozenset(parse_pools(settings.priority_pools).keys() | more)
 
 
 def provider_options() -> dict[str, dict[str, Any]]:

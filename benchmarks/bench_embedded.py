@@ -43,7 +43,9 @@ class Api:
 
     def __init__(self, cluster):
         self._token = yaml.safe_load(cluster.kubeconfig.read_text())["users"][0]["user"]["token"]
-        self.connection = http.client.HTTPConnection(urlsplit(cluster.url).netloc, timeout=600)
+        self.connection = http.client.HTTPSConnection(
+            urlsplit(cluster.url).netloc, timeout=600, context=cluster.trust()
+        )
 
     def ask(self, method, path, body=None, content_type="application/json"):
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": content_type}

@@ -135,24 +135,29 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="burst-") as directory, _site(Path(directory), options) as site:
         result = measure(site, Path(directory) / "cluster", options)
     _print(result)
-    if options.json:
+    if "json" in options:
         _save(options.json, result)
     expected = 0 if options.operator == "stock" else options.count
     return 0 if result["succeeded"] == expected else 1
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--operator", choices=("stock", "priority"), required=True)
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or "").partition("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--operator", choices=("stock", "priority"), required=True, default=argparse.SUPPRESS)
     parser.add_argument("--count", type=int, default=24, help="applications")
     parser.add_argument("--runtime", type=float, default=20.0, help="seconds of work of each")
     parser.add_argument(
         "--driver-start", type=float, default=10.0, help="seconds until it asks for executors"
     )
     parser.add_argument(
-        "--bound", type=float, help="seconds to watch (default: 180 for stock, else four times the ideal)"
+        "--bound",
+        type=float,
+        default=argparse.SUPPRESS,
+        help="seconds to watch (default: 180 for stock, else four times the ideal)",
     )
-    parser.add_argument("--json", type=Path, help="file to add the result to, by operator")
+    parser.add_argument("--json", type=Path, default=argparse.SUPPRESS, help="file to add the result to")
     return parser
 
 
@@ -199,7 +204,8 @@ def measure(site: AirflowSite, cluster: Path, options: argparse.Namespace) -> di
     """Start the burst, wait for its end or the bound, and return the figures."""
     rounds = -(-options.count // AT_A_TIME)
     ideal = rounds * (options.driver_start + options.runtime)
-    bound = options.bound or (180.0 if options.operator == "stock" else 4 * ideal)
+    usual = 180.0 if options.operator == "stock" else 4 * ideal
+    bound = options.bound if "bound" in options else usual
     with Watcher(cluster / "kubeconfig") as watcher:
         began = time.time()
         site.api.pause("burst", paused=False)

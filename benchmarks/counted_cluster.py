@@ -23,6 +23,7 @@ from airflow_priority_spark.embedded.kinds import Kind
 from airflow_priority_spark.embedded.objects import Object
 from airflow_priority_spark.embedded.quota import QuotaLedger
 from airflow_priority_spark.embedded.settings import ClusterSettings, parser
+from airflow_priority_spark.embedded.state_files import KUBECONFIG, LOG, STATE
 
 REFUSALS = "refusals.jsonl"
 START_SECONDS = 60.0
@@ -33,7 +34,7 @@ _MODULE = "benchmarks.counted_cluster"
 def counted_cluster(settings: ClusterSettings) -> Iterator[Path]:
     """Run a cluster for as long as the block; yields its kubeconfig."""
     settings.directory.mkdir(parents=True, exist_ok=True)
-    log = settings.directory / serving.LOG
+    log = settings.directory / LOG
     with log.open("wb") as output:
         process = subprocess.Popen(
             [
@@ -50,11 +51,11 @@ def counted_cluster(settings: ClusterSettings) -> Iterator[Path]:
         )
     try:
         end = time.monotonic() + START_SECONDS
-        while not (settings.directory / serving.STATE).exists():
+        while not (settings.directory / STATE).exists():
             if process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"the cluster did not start:\n{log.read_text()[-2000:]}")
             time.sleep(0.05)
-        yield settings.directory / serving.KUBECONFIG
+        yield settings.directory / KUBECONFIG
     finally:
         process.stdin.close()
         process.wait(30)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from airflow_priority_spark.cluster.applications import ApplicationView
 from airflow_priority_spark.spark.identity import LABEL_ADMISSION, LABEL_JOB, LABEL_TASK_KEY
+from airflow_priority_spark.spark.states import RUNNING
 
 
 class Applications:
@@ -27,8 +28,12 @@ class Applications:
             self.by_task[application.labels.get(LABEL_TASK_KEY, "")].append(application)
 
     def newest(self, job_id: str) -> ApplicationView | None:
-        """Return the application of the job's latest admission."""
-        return max(self.by_job.get(job_id, ()), key=lambda item: (admission_of(item), item.uid), default=None)
+        """Return the application of the job's latest admission; of several pods one that runs."""
+        return max(
+            self.by_job.get(job_id, ()),
+            key=lambda item: (admission_of(item), item.state == RUNNING, item.uid),
+            default=None,
+        )
 
 
 def admission_of(application: ApplicationView) -> int:

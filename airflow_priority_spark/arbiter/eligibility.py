@@ -64,7 +64,7 @@ class Eligibility:
             digest = task.digest(self._context.instance_id)
             for application in self._applications.by_task.get(digest, ()):
                 if not application.terminal or application.deleting:
-                    detail = f"application {application.name} of an earlier attempt is still there"
+                    detail = f"{application.word} {application.name} of an earlier attempt is still there"
                     return Ineligible.PREVIOUS_ATTEMPT, detail
         if job.id in self._busy:
             return Ineligible.PREVIOUS_ATTEMPT, "pods of an earlier admission are still there"
@@ -72,10 +72,12 @@ class Eligibility:
 
     def _adopting(self, job: WaitingRow) -> Answer:
         application = self._applications.newest(job.id)
-        if application is None:
+        if application is None or application.controlled:
+            # Nobody can take up a pod that something else owns; the job waits until it has ended.
             self.abandoned.add(job.id)
             return Ineligible.PREVIOUS_ATTEMPT, "looking for the application of the lost attempt"
         if application.deleting or self._context.settings.previous_attempt != "adopt":
-            return Ineligible.PREVIOUS_ATTEMPT, f"application {application.name} of the lost attempt is going"
+            detail = f"{application.word} {application.name} of the lost attempt is going"
+            return Ineligible.PREVIOUS_ATTEMPT, detail
         self.adopted[job.id] = application
         return ELIGIBLE

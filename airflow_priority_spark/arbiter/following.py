@@ -6,13 +6,14 @@ from __future__ import annotations
 import datetime
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy.orm import Session
 
 from airflow_priority_spark.arbiter.applications import Applications, admission_of
 from airflow_priority_spark.arbiter.context import Context
 from airflow_priority_spark.cluster.applications import ApplicationView
+from airflow_priority_spark.cluster.kinds import SPARK_APPLICATIONS
 from airflow_priority_spark.scheduling.jobs import WAITING, JobState
 from airflow_priority_spark.scheduling.model import ClusterView, Demand
 from airflow_priority_spark.scheduling.resources import Resources, format_amount
@@ -51,6 +52,11 @@ class Follower:
                         self._record(session, job, newest, now)
         self._recorded = seen
 
+    def forget(self, job_ids: Iterable[str]) -> None:
+        """Look at the applications of these jobs anew: they are about to take them up again."""
+        for job_id in job_ids:
+            self._recorded.pop(job_id, None)
+
     def _record(
         self, session: Session, job: Job, application: ApplicationView, now: datetime.datetime
     ) -> None:
@@ -62,11 +68,12 @@ class Follower:
         job.application_name, job.application_uid = application.name, application.uid
         job.application_state = application.state or "NEW"
         if state is JobState.ADMITTED:
-            text = f"application {application.name} was created"
+            text = f"{application.word} {application.name} was created"
             jobs.move(session, job, JobState.SUBMITTED, text, self._context.actor, now)
             state = JobState.SUBMITTED
         if state is JobState.SUBMITTED and application.state == "RUNNING":
-            text = f"the driver of {application.name} runs"
+            spark = application.kind == SPARK_APPLICATIONS
+            text = f"the driver of {application.name} runs" if spark else f"pod {application.name} runs"
             jobs.move(session, job, JobState.RUNNING, text, self._context.actor, now)
 
     def demands(self, views: Mapping[str, ClusterView], now: datetime.datetime) -> int:

@@ -214,6 +214,7 @@ class ArbiterLoop:
         with self.sessions() as session:
             picture = self.observer.picture(session, self._queues, views, applications, rules(site), now)
             picture, decisions = decide_on(self.observer, session, picture, decide, now)
+        self.follower.forget(picture.adopted)
         applied = apply(self.context, self.leadership, picture, decisions, decide, now)
         if not applied.wrote:
             deliver_due(self.context, self.leadership, self._queues, now)

@@ -27,9 +27,7 @@ from sqlalchemy import CursorResult, select, update
 from sqlalchemy.orm import Session, lazyload
 
 from airflow_priority_spark.errors import IncompatibleAirflow
-
-#: The method of the operator that continues after an admission.
-RESUME_METHOD = "resume_admitted"
+from airflow_priority_spark.store.deferrals import RESUME_METHOD
 
 
 def park(session: Session, ti_id: UUID, trigger_id: int) -> bool:

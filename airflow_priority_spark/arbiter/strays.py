@@ -11,6 +11,7 @@ import logging
 from airflow_priority_spark.arbiter.applications import Applications, admission_of
 from airflow_priority_spark.arbiter.context import Context
 from airflow_priority_spark.cluster.applications import ApplicationView, delete_application
+from airflow_priority_spark.cluster.kinds import PODS
 from airflow_priority_spark.errors import PrioritySparkError
 from airflow_priority_spark.scheduling.jobs import ACTIVE, WAITING, JobState
 from airflow_priority_spark.spark.identity import LABEL_JOB
@@ -46,11 +47,15 @@ class Strays:
 
     def _why(self, owner: Job | None, application: ApplicationView) -> str:
         """Return why the application must go, empty when it may live."""
+        if application.controlled:
+            # Its owner would make another one; it ends with its owner.
+            return ""
         if owner is None:
             if application.uid not in self._reported:
                 self._reported.add(application.uid)
                 log.warning(
-                    "Application %s/%s of this installation belongs to no job",
+                    "%s %s/%s of this installation belongs to no job",
+                    application.word.capitalize(),
                     application.namespace,
                     application.name,
                 )
@@ -61,7 +66,8 @@ class Strays:
         if state in ACTIVE or state in WAITING:
             adopting = owner.adopt and self._context.settings.previous_attempt == "adopt"
             return "" if adopting else "its job waits again"
-        return "" if owner.keep_application else f"its job has ended: {owner.state}"
+        kept = owner.keep_application or (application.kind == PODS and state is JobState.SUCCEEDED)
+        return "" if kept else f"its job has ended: {owner.state}"
 
     def delete(self, cluster_id: str, item: ApplicationView, reason: str) -> bool:
         """Ask for an application's deletion; a failure is told, and tried again by whoever finds it again.
@@ -71,10 +77,11 @@ class Strays:
         connection = self._context.clusters.connections.get(cluster_id)
         if connection is None:
             return False
+        what = (item.word, item.namespace, item.name)
         try:
-            outcome = delete_application(connection, item.namespace, item.name, item.uid)
+            outcome = delete_application(connection, item.namespace, item.name, item.uid, kind=item.kind)
         except PrioritySparkError as error:
-            log.warning("Could not delete application %s/%s: %s", item.namespace, item.name, error)
+            log.warning("Could not delete %s %s/%s: %s", *what, error)
             return False
-        log.info("Deleted application %s/%s (%s): %s", item.namespace, item.name, outcome, reason)
+        log.info("Deleted %s %s/%s (%s): %s", *what, outcome, reason)
         return True

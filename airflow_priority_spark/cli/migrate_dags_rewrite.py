@@ -24,7 +24,8 @@ SENSOR: Final = "SparkKubernetesSensor"
 
 #: Option → what a person should know of it before the DAG runs with our operator.
 ADVICE: Final = {
-    "do_xcom_push": "is refused: a driver pod has no sidecar to read a result from; write it to storage",
+    "do_xcom_push": "returns which application it was and keeps it until its time to live is over; what a "
+    "driver writes to /airflow/xcom is not read",
     "max_active_tis_per_dag": "keeps tasks out of the queue; with a queue it is rarely needed, remove it",
     "max_active_tis_per_dagrun": "keeps tasks out of the queue; with a queue it is rarely needed, remove it",
     "dagrun_timeout": "counts the time in the queue too; raise it or use execution_timeout on the task",
@@ -35,6 +36,7 @@ ADVICE: Final = {
     "deferrable": "has no effect: a task always defers while it waits",
     "name": "has no effect: the application's name is made from DAG, task and job",
     "random_name_suffix": "has no effect: the application's name is made from DAG, task and job",
+    "callbacks": "have no effect: no worker watches the driver pod",
     "startup_timeout_seconds": "no longer counts while the task waits for room; check its value",
 }
 #: Options that mean the same to every task are looked for in calls of the operator and in ``default_args``.
@@ -136,8 +138,8 @@ class _Look(cst.CSTVisitor):
         if (get_full_name_for_node(node.func) or "").rpartition(".")[2] == SENSOR:
             self._find(
                 node,
-                f"{SENSOR}: the operator itself waits for the end of its application, whose name is another; "
-                "remove the sensor",
+                f"{SENSOR}: the operator itself waits for the end of its application; remove the sensor, or "
+                "name the application by the operator's XCom (do_xcom_push=True)",
             )
 
     def visit_DictElement(self, node: cst.DictElement) -> None:

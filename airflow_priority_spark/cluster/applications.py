@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """SparkApplications: the view the arbiter reconciles with, reading one, deleting one.
 
+A job may also be a pod of its own; what is asked of an application is asked of such a pod too, so it has
+the same view (``job_pods`` makes it).
+
 A deletion names the object's UID, never only its name: between the look and the deletion another
 worker may have made a new application of the same name, and that one must live.
 """
@@ -14,7 +17,7 @@ from typing import Any
 
 from airflow_priority_spark.cluster.connections import ClusterConnection
 from airflow_priority_spark.cluster.convert import instant
-from airflow_priority_spark.cluster.kinds import SPARK_APPLICATIONS
+from airflow_priority_spark.cluster.kinds import PODS, SPARK_APPLICATIONS, Kind
 from airflow_priority_spark.cluster.transport import READ_SECONDS, Refused, explain, request_json
 from airflow_priority_spark.spark.identity import LABEL_INSTANCE
 from airflow_priority_spark.spark.states import is_terminal, read_status
@@ -22,13 +25,15 @@ from airflow_priority_spark.spark.states import is_terminal, read_status
 
 @dataclass(frozen=True, slots=True)
 class ApplicationView:
-    """A SparkApplication as the arbiter sees it.
+    """A SparkApplication as the arbiter sees it, or the pod that is a job's instead.
 
     :param state: the operator's word, empty until it has looked at the application.
     :param driver_pod: from ``status.driverInfo.podName``, empty until there is one.
     :param error: the operator's error message.
     :param created: POSIX seconds.
     :param deleting: deletion was asked for; its pods may still live.
+    :param kind: what it is.
+    :param controlled: something else (a Kubernetes Job …) owns it and would replace it.
     """
 
     namespace: str
@@ -40,6 +45,13 @@ class ApplicationView:
     created: float = 0.0
     deleting: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
+    kind: Kind = SPARK_APPLICATIONS
+    controlled: bool = False
+
+    @property
+    def word(self) -> str:
+        """What people call it."""
+        return "pod" if self.kind == PODS else "application"
 
     @property
     def terminal(self) -> bool:
@@ -95,10 +107,17 @@ def get_application(
 
 
 def delete_application(
-    connection: ClusterConnection, namespace: str, name: str, uid: str, *, read_seconds: float = READ_SECONDS
+    connection: ClusterConnection,
+    namespace: str,
+    name: str,
+    uid: str,
+    *,
+    kind: Kind = SPARK_APPLICATIONS,
+    read_seconds: float = READ_SECONDS,
 ) -> Deletion:
     """Ask for the deletion of the application with this UID; its pods go with it (owner references).
 
+    :param kind: what it is.
     :param read_seconds: longest silence of the API server.
     :raises PermissionMissing, ClusterUnavailable: as for every request; safe to repeat.
     """
@@ -108,7 +127,7 @@ def delete_application(
         "propagationPolicy": "Background",
         "preconditions": {"uid": uid},
     }
-    path = SPARK_APPLICATIONS.path(namespace, name)
+    path = kind.path(namespace, name)
     try:
         request_json(connection, "DELETE", path, body=options, read_seconds=read_seconds)
     except Refused as refused:
@@ -116,7 +135,7 @@ def delete_application(
             return Deletion.ALREADY_GONE
         if refused.code == 409:
             return Deletion.REPLACED
-        raise explain(connection, refused, "delete", SPARK_APPLICATIONS, namespace, name) from refused
+        raise explain(connection, refused, "delete", kind, namespace, name) from refused
     return Deletion.REQUESTED
 
 

@@ -43,6 +43,7 @@ class Kind:
 NODES: Final = Kind("nodes", namespaced=False)
 NAMESPACES: Final = Kind("namespaces", namespaced=False)
 PODS: Final = Kind("pods")
+EVENTS: Final = Kind("events")
 RESOURCE_QUOTAS: Final = Kind("resourcequotas")
 LIMIT_RANGES: Final = Kind("limitranges")
 LEASES: Final = Kind("leases", "coordination.k8s.io")
@@ -98,4 +99,11 @@ PERMISSIONS: Final[tuple[Permission, ...]] = (
         optional=True,
     ),
     Permission("delete", SPARK_APPLICATIONS, "ending killed, rescheduled and replaced applications"),
+    Permission(
+        "delete",
+        PODS,
+        "ending the pods of killed and replaced jobs that are no Spark applications; without it "
+        "a later attempt waits until such a pod has ended",
+        optional=True,
+    ),
 )

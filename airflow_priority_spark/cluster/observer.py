@@ -27,6 +27,7 @@ from airflow_priority_spark.cluster.applications import ApplicationView, applica
 from airflow_priority_spark.cluster.autoscaling import NodesKind, nodes_kind
 from airflow_priority_spark.cluster.coverage import Complaint, Coverage, describe_complaints
 from airflow_priority_spark.cluster.health import WatchState
+from airflow_priority_spark.cluster.job_pods import WatchedPod, watched_pod
 from airflow_priority_spark.cluster.kinds import (
     LIMIT_RANGES,
     NAMESPACES,
@@ -79,7 +80,7 @@ class ClusterObserver:
         self._on_change = changed
         self._dirty = threading.Event()
         self._nodes = self._cover(NODES, convert.node, fallback=False)
-        self._pods = self._cover(PODS, convert.pod)
+        self._pods = self._cover(PODS, watched_pod)
         self._quotas = self._cover(RESOURCE_QUOTAS, convert.quota)
         self._limit_ranges = self._cover(LIMIT_RANGES, convert.limit_range)
         self._namespaces = self._cover(NAMESPACES, convert.namespace, fallback=False)
@@ -166,11 +167,18 @@ class ClusterObserver:
         )
 
     def applications(self, instance_id: str | None = None) -> Sequence[ApplicationView]:
-        """Return the SparkApplications by namespace and name.
+        """Return what jobs have made: SparkApplications, then pods of their own, by namespace and name.
 
         :param instance_id: only those of this Airflow installation; ``None`` for all, foreign ones included.
         """
-        views: tuple[ApplicationView, ...] = self._part("applications", self._applications, tuple)
+        views: tuple[ApplicationView, ...] = (
+            *self._part("applications", self._applications, tuple),
+            *self._part(
+                "job_pods",
+                self._pods,
+                lambda pods: tuple(item.application for item in pods if item.application),
+            ),
+        )
         return views if instance_id is None else [item for item in views if item.instance_id == instance_id]
 
     def nodes_kind(self, fixed_nodes: bool | None = None) -> NodesKind:
@@ -252,7 +260,8 @@ class ClusterObserver:
         if not self._pods_valid[0] < now <= self._pods_valid[1]:
             self._parts.pop("pods", None)
 
-        def build(records: Collection[convert.PodRecord]) -> tuple[PodView, ...]:
+        def build(pods: Collection[WatchedPod]) -> tuple[PodView, ...]:
+            records = [item.record for item in pods]
             ends = [item.quota_deadline for item in records if item.quota_deadline is not None]
             self._pods_valid = (
                 max((end for end in ends if end < now), default=-math.inf),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the API server's admission plugins do to a new object, in their order.
 
-LimitRanger, Priority, RuntimeClass and DefaultTolerationSeconds may change a pod; then it is checked, and only
-then counted by its quotas. Source: kubernetes ``pkg/kubeapiserver/options/plugins.go``.
+LimitRanger, Priority, RuntimeClass and DefaultTolerationSeconds may change a pod; then it is checked, and
+only then counted by its quotas. Source: kubernetes ``pkg/kubeapiserver/options/plugins.go``.
 """
 
 from __future__ import annotations
@@ -71,12 +71,11 @@ class Admission:
                 raise forbidden(PODS, name, f"no PriorityClass with name {class_name} was found")
             value, policy = record.data["value"], record.data.get("preemptionPolicy", policy)
         if spec.get("priority") not in (None, value):
-            raise forbidden(
-                PODS,
-                name,
-                f"the integer value of priority ({spec['priority']}) must not be provided in pod spec; priority "
-                f"admission controller computed {value} from the given PriorityClass name",
+            why = (
+                f"the integer value of priority ({spec['priority']}) must not be provided in pod spec; "
+                f"priority admission controller computed {value} from the given PriorityClass name"
             )
+            raise forbidden(PODS, name, why)
         spec["priority"], spec["preemptionPolicy"] = value, policy
         if class_name:
             spec["priorityClassName"] = class_name

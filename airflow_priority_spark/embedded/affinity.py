@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where a pod wants to be, by the labels of nodes and by the pods that are there already.
 
-Sources: kubernetes ``pkg/scheduler/framework/plugins`` (nodeaffinity, interpodaffinity, podtopologyspread) and
-component-helpers ``scheduling/corev1/nodeaffinity``.
+Sources: kubernetes ``pkg/scheduler/framework/plugins`` (nodeaffinity, interpodaffinity, podtopologyspread)
+and component-helpers ``scheduling/corev1/nodeaffinity``.
 """
 
 from __future__ import annotations
@@ -55,11 +55,22 @@ def anti_affinity(pod: Object) -> Sequence[Mapping[str, Any]]:
     return (affinity.get("podAntiAffinity") or {}).get(REQUIRED) or ()
 
 
+def cares_for_others(pod: Object) -> bool:
+    """Whether the pods that run decide where a pod may go: by affinity, anti-affinity or topology spread."""
+    affinity = pod["spec"].get("affinity") or {}
+    return bool(
+        affinity.get("podAffinity")
+        or affinity.get("podAntiAffinity")
+        or pod["spec"].get("topologySpreadConstraints")
+    )
+
+
 class Neighbourhood:
     """What the pods that run mean for one pod; made once for all nodes it is tried on.
 
     :param nodes: every node, with its pods.
     :param guarded: the pods that have required anti-affinity of their own, with their nodes.
+    :param labels_of_namespace: for terms that choose namespaces by their labels.
     """
 
     def __init__(
@@ -67,8 +78,10 @@ class Neighbourhood:
         pod: Object,
         nodes: Callable[[], Iterable[tuple[Object, Iterable[Object]]]],
         guarded: Iterable[tuple[Object, Object]],
+        labels_of_namespace: Callable[[str], Labels] = lambda _: {},
     ) -> None:
         spec = pod["spec"]
+        self._labels_of_namespace = labels_of_namespace
         self._near = ((spec.get("affinity") or {}).get("podAffinity") or {}).get(REQUIRED) or ()
         self._away = anti_affinity(pod)
         self._spread = [
@@ -78,14 +91,16 @@ class Neighbourhood:
         ]
         self._pod = pod
         everywhere = list(nodes()) if self._near or self._away or self._spread else []
-        self._near_domains = [_domains(term, pod, everywhere) for term in self._near]
-        self._away_domains = [_domains(term, pod, everywhere) for term in self._away]
-        self._counts = [_counts(one, pod, everywhere) for one in self._spread]
+        self._near_domains = [self._domains(term, everywhere) for term in self._near]
+        self._away_domains = [self._domains(term, everywhere) for term in self._away]
+        keys = [one["topologyKey"] for one in self._spread]
+        counted = [item for item in everywhere if all(key in labels_of(item[0]) for key in keys)]
+        self._counts = [_counts(one, pod, counted) for one in self._spread]
         self._kept_out = {
             (term["topologyKey"], labels_of(node)[term["topologyKey"]])
             for other, node in guarded
             for term in anti_affinity(other)
-            if term["topologyKey"] in labels_of(node) and _is_meant(term, other, pod)
+            if term["topologyKey"] in labels_of(node) and self._is_meant(term, other, pod)
         }
 
     def obstacle(self, node: Object) -> str | None:
@@ -98,7 +113,7 @@ class Neighbourhood:
             place = labels.get(constraint["topologyKey"])
             if place is None:
                 return NO_SPREAD_LABEL
-            own = int(selects(constraint.get("labelSelector"), labels_of(self._pod)))
+            own = int(_is_spread(constraint, self._pod, self._pod))
             least = min(counts.values(), default=0)
             if len(counts) < constraint.get("minDomains", 1):
                 least = 0
@@ -118,24 +133,30 @@ class Neighbourhood:
         return None
 
     def _is_near(self, labels: Labels) -> bool:
-        """The first pod of a group that wants to be together may be anywhere."""
+        """Whether its friends are near; the first of a group that wants to be together may be anywhere."""
         keys = [term["topologyKey"] for term in self._near]
         if any(key not in labels for key in keys):
             return False
         if not any(self._near_domains):
-            return all(_is_meant(term, self._pod, self._pod) for term in self._near)
+            return all(self._is_meant(term, self._pod, self._pod) for term in self._near)
         return all((key, labels[key]) in found for key, found in zip(keys, self._near_domains, strict=True))
 
+    def _domains(
+        self, term: Mapping[str, Any], nodes: Iterable[tuple[Object, Iterable[Object]]]
+    ) -> set[Domain]:
+        key = term["topologyKey"]
+        return {
+            (key, labels_of(node)[key])
+            for node, pods in nodes
+            if key in labels_of(node) and any(self._is_meant(term, self._pod, other) for other in pods)
+        }
 
-def _domains(
-    term: Mapping[str, Any], pod: Object, nodes: Iterable[tuple[Object, Iterable[Object]]]
-) -> set[Domain]:
-    key = term["topologyKey"]
-    return {
-        (key, labels_of(node)[key])
-        for node, pods in nodes
-        if key in labels_of(node) and any(_is_meant(term, pod, other) for other in pods)
-    }
+    def _is_meant(self, term: Mapping[str, Any], owner: Object, other: Object) -> bool:
+        """Whether a term of ``owner`` speaks about ``other``; the owner's namespace when it names none."""
+        place, chosen = other["metadata"]["namespace"], term.get("namespaceSelector")
+        named = term.get("namespaces") or ([owner["metadata"]["namespace"]] if chosen is None else [])
+        inside = place in named or selects(chosen, self._labels_of_namespace(place))
+        return inside and selects(term.get("labelSelector"), labels_of(other))
 
 
 def _counts(
@@ -144,28 +165,26 @@ def _counts(
     """Count matching pods per domain, on the nodes that the pod's own node affinity allows."""
     counts: Counter[str] = Counter()
     for node, pods in nodes:
-        place = labels_of(node).get(constraint["topologyKey"])
-        if place is None or not matches_node_affinity(pod, node):
+        if not matches_node_affinity(pod, node) and constraint.get("nodeAffinityPolicy") != "Ignore":
             continue
-        counts[place] += sum(
-            selects(constraint.get("labelSelector"), labels_of(other))
+        counts[labels_of(node)[constraint["topologyKey"]]] += sum(
+            _is_spread(constraint, pod, other)
             for other in pods
             if other["metadata"]["namespace"] == pod["metadata"]["namespace"] and not is_terminating(other)
         )
     return counts
 
 
-def _is_meant(term: Mapping[str, Any], owner: Object, other: Object) -> bool:
-    """Whether a term of ``owner`` speaks about ``other``."""
-    namespaces = term.get("namespaces") or [owner["metadata"]["namespace"]]
-    anywhere = term.get("namespaceSelector") == {}
-    place = other["metadata"]["namespace"]
-    return (anywhere or place in namespaces) and selects(term.get("labelSelector"), labels_of(other))
+def _is_spread(constraint: Mapping[str, Any], pod: Object, other: Object) -> bool:
+    """Whether ``other`` is one of those that ``pod`` is to be spread with."""
+    own, labels = labels_of(pod), labels_of(other)
+    alike = all(labels.get(key) == own[key] for key in constraint.get("matchLabelKeys") or () if key in own)
+    return alike and selects(constraint.get("labelSelector"), labels)
 
 
 def _holds(expression: Mapping[str, Any], labels: Labels) -> bool:
-    key, values = expression["key"], expression.get("values") or ()
-    found = labels.get(key)
+    values: Sequence[str] = expression.get("values") or ()
+    found = labels.get(expression["key"])
     if expression["operator"] in ("Gt", "Lt"):
         try:
             number, bound = int(found or ""), int(values[0])

@@ -9,55 +9,59 @@ Ownership is written down from an object's first apply on; what was there before
 from __future__ import annotations
 
 import copy
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from airflow_priority_spark.embedded.errors import ApiError, bad_request, invalid_options
+from airflow_priority_spark.embedded.field_types import Schema
 from airflow_priority_spark.embedded.objects import timestamp
-from airflow_priority_spark.embedded.patches import MERGE_KEYS, strategic_merge_patch
-
-Path = tuple[str, ...]
-Data = dict[str, Any]
-BEFORE = "before-first-apply"
-UPDATER = "unknown"
-_UNOWNED = ("apiVersion", "kind", "status")
-_UNOWNED_METADATA = (
-    "name",
-    "namespace",
-    "uid",
-    "resourceVersion",
-    "generation",
-    "creationTimestamp",
-    "managedFields",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "generateName",
+from airflow_priority_spark.embedded.owned_fields import (
+    Path,
+    as_paths,
+    as_text,
+    as_tree,
+    drop,
+    joined,
+    leaves,
+    undeclared,
 )
 
+Data = dict[str, Any]
+Owners = dict[tuple[str, str], set[Path]]
+BEFORE = "before-first-apply"
+UPDATER = "unknown"
 
-def check_apply(applied: Any, name: str, manager: str) -> None:
-    """Raise ``ApiError`` 400 or 422 when an apply patch cannot be one."""
+
+def check_apply(applied: Any, name: str, manager: str, schema: Schema) -> None:
+    """Raise ``ApiError`` 400, 422 or 500 when an apply patch cannot be one."""
     if not manager:
         cause = ("fieldManager", "Required value: is required for apply patch", "FieldValueRequired")
         raise invalid_options("PatchOptions", cause)
     if not isinstance(applied, dict):
         raise bad_request("error decoding YAML: expected an object")
-    found = (applied.get("metadata") or {}).get("name", name)
+    metadata = applied.get("metadata") or {}
+    found = metadata.get("name", name)
+    group, _, version = (applied.get("apiVersion") or "").rpartition("/")
     if not applied.get("kind") or not applied.get("apiVersion"):
-        group, _, version = (applied.get("apiVersion") or "").rpartition("/")
         raise bad_request(f"invalid object type: {group}/{version}, Kind={applied.get('kind') or ''}")
     if found != name:
         raise bad_request(f"the name of the object ({found}) does not match the name on the URL ({name})")
+    if faults := undeclared(applied, schema):
+        place = f"{metadata.get('namespace', '')}/{name}; {group}/{version}, Kind={applied['kind']}"
+        told = faults[0] if len(faults) == 1 else "errors:" + "".join(f"\n  {fault}" for fault in faults)
+        raise ApiError(500, "", f"failed to create typed patch object ({place}): {told}")
 
 
-def apply(live: Data | None, applied: Data, manager: str, *, force: bool) -> Data:
-    """Return the object after an apply, with its ``managedFields``; raises ``ApiError`` 409 on conflicts."""
-    owners = _owners(live)
+def apply(live: Data | None, applied: Data, manager: str, schema: Schema, *, force: bool) -> Data:
+    """Return the object after an apply, with its ``managedFields``; raises ``ApiError`` 409 on conflicts.
+
+    :param schema: the object's type.
+    """
+    owners = _owners(live, schema)
     mine_before = owners.get((manager, "Apply"), set())
-    mine = {path for path, _ in _leaves(applied)}
-    values = dict(_leaves(live or {}))
-    wanted = dict(_leaves(applied))
+    wanted = dict(leaves(applied, schema))
+    mine = set(wanted)
+    values = dict(leaves(live or {}, schema))
     others = {who: paths for who, paths in owners.items() if who != (manager, "Apply")}
     contested = {
         who: lost
@@ -65,37 +69,38 @@ def apply(live: Data | None, applied: Data, manager: str, *, force: bool) -> Dat
         if (lost := {path for path in paths & mine if values.get(path) != wanted[path]})
     }
     if contested and not force:
-        raise _conflict(contested)
+        raise _conflict(contested, applied["apiVersion"])
     for who, lost in contested.items():
         others[who] = others[who] - lost
     kept = set().union(*others.values())
-    result = strategic_merge_patch(copy.deepcopy(live or {}), applied)
+    result = joined(copy.deepcopy(live or {}), copy.deepcopy(applied), schema)
     for path in sorted(mine_before - mine - kept, key=len, reverse=True):
-        _drop(result, path)
+        drop(result, path)
     return _owned(result, {**others, (manager, "Apply"): mine}, live)
 
 
-def after_update(old: Data, new: Data) -> Data:
+def after_update(old: Data, new: Data, manager: str, schema: Schema) -> Data:
     """Return an updated object whose changed fields belong to the updater from now on."""
-    owners, before, after = _owners(old), dict(_leaves(old)), dict(_leaves(new))
+    owners = _owners(old, schema)
+    before, after = dict(leaves(old, schema)), dict(leaves(new, schema))
     changed = {path for path, value in after.items() if before.get(path) != value}
     for who in owners:
         owners[who] = {path for path in owners[who] if path in after and path not in changed}
     if changed:
-        owners[UPDATER, "Update"] = owners.get((UPDATER, "Update"), set()) | changed
+        owners[manager, "Update"] = owners.get((manager, "Update"), set()) | changed
     return _owned(new, owners, old)
 
 
-def _owners(live: Data | None) -> dict[tuple[str, str], set[Path]]:
+def _owners(live: Data | None, schema: Schema) -> Owners:
     if live is None:
         return {}
     entries = live["metadata"].get("managedFields")
     if entries is None:
-        return {(BEFORE, "Update"): {path for path, _ in _leaves(live)}}
-    return {(one["manager"], one["operation"]): set(_paths(one["fieldsV1"])) for one in entries}
+        return {(BEFORE, "Update"): {path for path, _ in leaves(live, schema)}}
+    return {(one["manager"], one["operation"]): set(as_paths(one["fieldsV1"])) for one in entries}
 
 
-def _owned(data: Data, owners: Mapping[tuple[str, str], set[Path]], live: Data | None) -> Data:
+def _owned(data: Data, owners: Owners, live: Data | None) -> Data:
     before = {
         (one["manager"], one["operation"]): one
         for one in ((live or {}).get("metadata") or {}).get("managedFields") or ()
@@ -107,7 +112,7 @@ def _owned(data: Data, owners: Mapping[tuple[str, str], set[Path]], live: Data |
             "operation": operation,
             "apiVersion": data.get("apiVersion", ""),
             "fieldsType": "FieldsV1",
-            "fieldsV1": _fields(paths),
+            "fieldsV1": as_tree(paths),
         }
         known = before.get((manager, operation), {})
         same = known.get("fieldsV1") == entry["fieldsV1"]
@@ -116,11 +121,11 @@ def _owned(data: Data, owners: Mapping[tuple[str, str], set[Path]], live: Data |
     return {**data, "metadata": {**data["metadata"], "managedFields": entries}}
 
 
-def _conflict(contested: Mapping[tuple[str, str], set[Path]]) -> ApiError:
+def _conflict(contested: Mapping[tuple[str, str], set[Path]], version: str) -> ApiError:
     causes, texts = [], []
     for (manager, operation), paths in sorted(contested.items()):
-        who = f'"{manager}"' + (" using v1" if operation == "Update" else "")
-        shown = sorted(_shown(path) for path in paths)
+        who = f'"{manager}"' + (f" using {version}" if operation == "Update" else "")
+        shown = sorted(as_text(path) for path in paths)
         causes += [
             {"reason": "FieldManagerConflict", "message": f"conflict with {who}", "field": field}
             for field in shown
@@ -132,83 +137,3 @@ def _conflict(contested: Mapping[tuple[str, str], set[Path]]) -> ApiError:
         )
     count = f"{len(causes)} conflict" + ("s" if len(causes) > 1 else "")
     return ApiError(409, "Conflict", f"Apply failed with {count}: " + "\n".join(texts), {"causes": causes})
-
-
-def _shown(path: Path) -> str:
-    text = ""
-    for part in path:
-        kind, _, name = part.partition(":")
-        if kind == "f":
-            text += f".{name}"
-        elif kind == "k":
-            pairs = ",".join(f"{key}={json.dumps(value)}" for key, value in json.loads(name).items())
-            text += f"[{pairs}]"
-        else:
-            text += f"[={name}]"
-    return text
-
-
-def _leaves(value: Any, field: str = "", path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    if isinstance(value, Mapping) and (value or not path):
-        for key, item in value.items():
-            unowned = _UNOWNED if not path else _UNOWNED_METADATA if path == ("f:metadata",) else ()
-            if key not in unowned:
-                yield from _leaves(item, key, (*path, f"f:{key}"))
-    elif isinstance(value, list) and value and field == "finalizers":
-        yield from (((*path, f"v:{json.dumps(item)}"), item) for item in value)
-    elif isinstance(value, list) and value and field in MERGE_KEYS and isinstance(value[0], Mapping):
-        key = MERGE_KEYS[field]
-        for item in value:
-            step = "k:" + json.dumps({key: item.get(key)})
-            yield from _leaves(item, "", (*path, step))
-    else:
-        yield path, value
-
-
-def _fields(paths: set[Path]) -> Data:
-    tree: Data = {}
-    for path in sorted(paths):
-        place = tree
-        for part in path:
-            place = place.setdefault(part, {})
-    return tree
-
-
-def _paths(tree: Mapping[str, Any], path: Path = ()) -> Iterator[Path]:
-    for part, inner in tree.items():
-        if inner:
-            yield from _paths(inner, (*path, part))
-        else:
-            yield (*path, part)
-
-
-def _drop(data: Any, path: Path) -> None:
-    """Remove a field, and what it leaves empty."""
-    place, steps = data, []
-    for part in path[:-1]:
-        steps.append((place, part))
-        place = _step(place, part)
-        if place is None:
-            return
-    _remove(place, path[-1])
-    for parent, part in reversed(steps):
-        if not _step(parent, part):
-            _remove(parent, part)
-
-
-def _step(place: Any, part: str) -> Any:
-    kind, _, name = part.partition(":")
-    if kind == "f":
-        return place.get(name) if isinstance(place, dict) else None
-    key = json.loads(name)
-    return next((item for item in place or () if key.items() <= item.items()), None)
-
-
-def _remove(place: Any, part: str) -> None:
-    kind, _, name = part.partition(":")
-    if kind == "f":
-        place.pop(name, None)
-    elif kind == "v":
-        place[:] = [item for item in place if item != json.loads(name)]
-    else:
-        place[:] = [item for item in place if not json.loads(name).items() <= item.items()]

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from airflow_priority_spark.embedded.deletion import Deletion
 from airflow_priority_spark.embedded.errors import ApiError
 from airflow_priority_spark.embedded.kinds import EVENTS, NAMESPACES, Kind
 from airflow_priority_spark.embedded.objects import Object, event_about
 from airflow_priority_spark.embedded.patches import merge_patch
 from airflow_priority_spark.embedded.selectors import compile_selectors
-from airflow_priority_spark.embedded.verbs import Deletion, Verbs
+from airflow_priority_spark.embedded.verbs import Verbs
 
 # Type of the change, the object after it, and the object before it.
 Listener = Callable[[str, Object, Object | None], None]

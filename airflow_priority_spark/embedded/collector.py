@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from airflow_priority_spark.embedded.client import LocalClient
+from airflow_priority_spark.embedded.deletion import FOREGROUND, ORPHAN
 from airflow_priority_spark.embedded.kinds import EVENTS, NAMESPACES, Kind
 from airflow_priority_spark.embedded.objects import Object, is_terminating
-from airflow_priority_spark.embedded.verbs import FOREGROUND, ORPHAN
 
 # The API server's ``--event-ttl``.
 EVENT_SECONDS = 3600.0

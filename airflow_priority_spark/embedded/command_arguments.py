@@ -78,6 +78,29 @@ CLUSTER_ARGUMENTS: list[Argument] = [
         },
     ),
     (
+        ("--daemon",),
+        {
+            "action": "append",
+            "metavar": "NAME=cpu:100m,memory:200Mi",
+            "help": "a DaemonSet in kube-system whose pods take this of every node; repeatable",
+        },
+    ),
+    (
+        ("--autoscale",),
+        {
+            "metavar": "max=N,delay=30s",
+            "help": "an autoscaler that adds up to N nodes for unschedulable pods, removes empty ones; also "
+            "idle=10m, cpu=8, memory=32Gi, RESOURCE=AMOUNT, label.KEY=VALUE, taint.KEY=VALUE:EFFECT",
+        },
+    ),
+    (
+        ("--quota-lag",),
+        {
+            "default": "100ms",
+            "help": "how much later a quota's status says what was given back (default: 100ms)",
+        },
+    ),
+    (
         ("--watch-window",),
         {"default": "10000", "help": "events per kind a watch can resume over; older versions get 410"},
     ),

@@ -6,14 +6,19 @@ Only of the kinds served, as far as clients can see it. Source: kubernetes ``pkg
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from typing import Any
 
 from airflow_priority_spark.embedded import limitranges, quantities
+from airflow_priority_spark.embedded.definition_rules import fill_in_definition
+from airflow_priority_spark.embedded.deletion import PROTECTED_CLAIM
 from airflow_priority_spark.embedded.kinds import (
     CLAIMS,
     CLUSTER_ROLE_BINDINGS,
     CONFIG_MAPS,
+    CUSTOM_RESOURCE_DEFINITIONS,
+    DISRUPTION_BUDGETS,
     EVENTS,
     LIMIT_RANGES,
     NAMESPACES,
@@ -22,10 +27,11 @@ from airflow_priority_spark.embedded.kinds import (
     PRIORITY_CLASSES,
     RESOURCE_QUOTAS,
     ROLE_BINDINGS,
+    SECRETS,
     SERVICES,
     Kind,
 )
-from airflow_priority_spark.embedded.objects import timestamp
+from airflow_priority_spark.embedded.objects import is_terminating, timestamp
 
 Data = dict[str, Any]
 
@@ -44,19 +50,6 @@ _CONDITION_TIMES = {
     PODS: ("lastProbeTime", "lastTransitionTime"),
     NODES: ("lastHeartbeatTime", "lastTransitionTime"),
 }
-# What an object may hold besides ``apiVersion``, ``kind`` and ``metadata``.
-_FIELDS: dict[Kind, tuple[str, ...]] = {
-    CONFIG_MAPS: ("data", "binaryData", "immutable"),
-    **dict.fromkeys((PODS, NODES, NAMESPACES, RESOURCE_QUOTAS, SERVICES, CLAIMS), ("spec", "status")),
-    LIMIT_RANGES: ("spec",),
-}
-
-
-def unknown_fields(kind: Kind, data: Data) -> list[str]:
-    """Return the fields at the top of an object that its kind does not have."""
-    if kind not in _FIELDS:
-        return []
-    return [name for name in data if name not in (*_FIELDS[kind], "apiVersion", "kind", "metadata")]
 
 
 def fill_in_status(kind: Kind, data: Data) -> None:
@@ -136,15 +129,29 @@ def _limit_range(data: Data) -> None:
 def _claim(data: Data) -> None:
     data.setdefault("spec", {}).setdefault("volumeMode", "Filesystem")
     data["status"] = {"phase": "Pending"}
-    finalizers = data["metadata"].setdefault("finalizers", [])
-    if "kubernetes.io/pvc-protection" not in finalizers:
-        finalizers.append("kubernetes.io/pvc-protection")
+    if not is_terminating(data):
+        finalizers = data["metadata"].get("finalizers") or []
+        data["metadata"]["finalizers"] = [*finalizers, *({PROTECTED_CLAIM} - set(finalizers))]
 
 
 def _config_map(data: Data) -> None:
     for field in ("data", "binaryData"):
         if not data.get(field):
             data.pop(field, None)
+
+
+def _secret(data: Data) -> None:
+    data.setdefault("type", "Opaque")
+    plain = data.pop("stringData", None) or {}
+    encoded = {name: base64.b64encode(text.encode()).decode() for name, text in plain.items()}
+    if data.get("data") or encoded:
+        data["data"] = {**(data.get("data") or {}), **encoded}
+
+
+def _disruption_budget(data: Data) -> None:
+    data.setdefault("spec", {})
+    counts = ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods")
+    data["status"] = dict.fromkeys(counts, 0)
 
 
 def _binding(data: Data) -> None:
@@ -223,10 +230,13 @@ _DEFAULTS: dict[Kind, Callable[[Data], None]] = {
     LIMIT_RANGES: _limit_range,
     CLAIMS: _claim,
     CONFIG_MAPS: _config_map,
+    SECRETS: _secret,
+    DISRUPTION_BUDGETS: _disruption_budget,
     ROLE_BINDINGS: _binding,
     CLUSTER_ROLE_BINDINGS: _binding,
     PRIORITY_CLASSES: _priority_class,
     EVENTS: _event,
     SERVICES: _service,
     PODS: _pod,
+    CUSTOM_RESOURCE_DEFINITIONS: fill_in_definition,
 }

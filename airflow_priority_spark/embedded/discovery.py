@@ -26,8 +26,14 @@ VERSION = {
     "platform": "",
 }
 _APPROVAL = "https://github.com/kubeflow/spark-operator/pull/1298"
-_VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
-_SUBRESOURCE_VERBS = {"status": ["get", "patch", "update"], "log": ["get"], "binding": ["create"]}
+_SUBRESOURCE_VERBS = {
+    "status": ["get", "patch", "update"],
+    "log": ["get"],
+    "binding": ["create"],
+    "eviction": ["create"],
+}
+# Subresources that take an object of another kind; by this ``kubectl drain`` knows that it may evict.
+_SUBRESOURCE_KINDS = {"eviction": {"group": "policy", "version": "v1", "kind": "Eviction"}}
 
 
 def documents(kinds: Iterable[Kind]) -> dict[str, Data]:
@@ -64,10 +70,17 @@ def _resources(group_version: str, kinds: Iterable[Kind]) -> Data:
     resources: list[Data] = []
     for kind in kinds:
         common = {"namespaced": kind.namespaced, "kind": kind.kind}
-        names = {"singularName": kind.kind.lower(), "shortNames": list(kind.short_names)}
-        resources.append({"name": kind.plural, **names, **common, "verbs": _VERBS})
+        names: Data = {"singularName": kind.kind.lower(), "shortNames": list(kind.short_names)}
+        names |= {"categories": list(kind.categories)} if kind.categories else {}
+        resources.append({"name": kind.plural, **names, **common, "verbs": list(kind.verbs)})
         resources += [
-            {"name": f"{kind.plural}/{part}", "singularName": "", **common, "verbs": _SUBRESOURCE_VERBS[part]}
+            {
+                "name": f"{kind.plural}/{part}",
+                "singularName": "",
+                **common,
+                **_SUBRESOURCE_KINDS.get(part, {}),
+                "verbs": _SUBRESOURCE_VERBS[part],
+            }
             for part in kind.subresources
         ]
     return {

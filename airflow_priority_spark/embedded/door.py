@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The port the API is served on, which the fault ``refused`` closes."""
+"""The port the API is served on over TLS, which the fault ``refused`` closes."""
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 
 from aiohttp import web
 
+from airflow_priority_spark.embedded.certificate import HOST
 from airflow_priority_spark.embedded.faults import Fault, FaultBoard
 
-HOST = "127.0.0.1"
 _BACKLOG = 1024
 
 
@@ -17,10 +18,12 @@ class Door:
     """Opens the port; while a fault ``refused`` is active it is closed and every connection is cut.
 
     :param port: 0 takes a free one, which stays the same however often it is closed.
+    :param context: the TLS settings.
     """
 
-    def __init__(self, runner: web.AppRunner, port: int, faults: FaultBoard) -> None:
+    def __init__(self, runner: web.AppRunner, port: int, context: ssl.SSLContext, faults: FaultBoard) -> None:
         self.port = port
+        self._context = context
         self._runner = runner
         self._faults = faults
         self._site: web.TCPSite | None = None
@@ -30,7 +33,14 @@ class Door:
 
     async def open(self) -> None:
         """Listen."""
-        self._site = web.TCPSite(self._runner, HOST, self.port, backlog=_BACKLOG, reuse_address=True)
+        self._site = web.TCPSite(
+            self._runner,
+            HOST,
+            self.port,
+            ssl_context=self._context,
+            backlog=_BACKLOG,
+            reuse_address=True,
+        )
         await self._site.start()
         self.port = self._runner.addresses[0][1]
 

@@ -20,20 +20,26 @@ class ApiError(Exception):
     """A refused request: HTTP code, machine-readable reason, the sentence, and the details for clients."""
 
     def __init__(
-        self, code: int, reason: str, message: str, details: Mapping[str, Any] | None = None
+        self,
+        code: int,
+        reason: str,
+        message: str,
+        details: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
         self.reason = reason
         self.message = message
         self.details = dict(details or {})
+        self.metadata = dict(metadata or {})
 
     def status(self) -> dict[str, Any]:
         """Return the body the API server would send."""
         body: dict[str, Any] = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": self.metadata,
             "status": "Failure",
             "message": self.message,
             **({"reason": self.reason} if self.reason else {}),
@@ -124,15 +130,10 @@ def namespace_terminating(kind: Kind, name: str, namespace: str) -> ApiError:
     return error
 
 
-def invalid_options(options: str, cause: Cause) -> ApiError:
+def invalid_options(options: str, *causes: Cause) -> ApiError:
     """422 for request options such as ``DeleteOptions``."""
-    field, message, reason = cause
-    details = {
-        "group": "meta.k8s.io",
-        "kind": options,
-        "causes": [{"reason": reason, "message": message, "field": field}],
-    }
-    return ApiError(422, "Invalid", f'{options}.meta.k8s.io "" is invalid: {field}: {message}', details)
+    details = {"group": "meta.k8s.io", "kind": options, "causes": _told(causes)}
+    return ApiError(422, "Invalid", f'{options}.meta.k8s.io "" is invalid: {_joined(causes)}', details)
 
 
 def gone(wanted: int, oldest: int) -> ApiError:
@@ -170,15 +171,20 @@ def unsupported_media_type() -> ApiError:
 
 def invalid(kind: Kind, name: str, causes: Sequence[Cause]) -> ApiError:
     """422, with its causes."""
-    texts = [f"{field}: {message}" for field, message, _ in causes]
-    joined = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     details = {
         **({"name": name} if name else {}),
         **({"group": kind.group} if kind.group else {}),
         "kind": kind.kind,
-        "causes": [
-            {"reason": reason, "message": message, "field": field} for field, message, reason in causes
-        ],
+        "causes": _told(causes),
     }
     target = f"{kind.kind}.{kind.group}" if kind.group else kind.kind
-    return ApiError(422, "Invalid", f'{target} "{name}" is invalid: {joined}', details)
+    return ApiError(422, "Invalid", f'{target} "{name}" is invalid: {_joined(causes)}', details)
+
+
+def _told(causes: Sequence[Cause]) -> list[dict[str, str]]:
+    return [{"reason": reason, "message": message, "field": field} for field, message, reason in causes]
+
+
+def _joined(causes: Sequence[Cause]) -> str:
+    texts = [f"{field}: {message}" for field, message, _ in causes]
+    return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"

@@ -161,8 +161,8 @@ class Kubelet:
 
 
 def _conditions(pod: Object, *, ready: bool, now: str) -> list[dict[str, Any]]:
-    kept = [item for item in pod["status"].get("conditions", ()) if item["type"] == "PodScheduled"]
     states = {"Initialized": True, "Ready": ready, "ContainersReady": ready}
+    kept = [item for item in pod["status"].get("conditions", ()) if item["type"] not in states]
     return kept + [
         {"type": name, "status": str(state), "lastTransitionTime": now} for name, state in states.items()
     ]

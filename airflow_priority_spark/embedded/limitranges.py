@@ -60,7 +60,8 @@ def apply_defaults(pod: dict[str, Any], limits: Iterable[Limit]) -> None:
 
 def pod_violations(pod: Object, limits: Iterable[Limit]) -> list[str]:
     """Return the sentences about what is out of the bounds of one LimitRange."""
-    spec, found = pod["spec"], []
+    spec = pod["spec"]
+    found: list[str] = []
     for limit in limits:
         if limit["type"] == "Container":
             for container in [*spec["containers"], *(spec.get("initContainers") or ())]:

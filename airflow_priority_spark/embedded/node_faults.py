@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the control plane does about a node that is lost: unknown, tainted, its pods evicted but not gone.
+"""A node that is lost, on demand: its state becomes unknown, and its pods are evicted but not gone.
 
-Sources: ``pkg/controller/nodelifecycle/node_lifecycle_controller.go``, ``pkg/controller/tainteviction``. The
-node counts as lost at once, without the forty seconds of missing heartbeats; pods are evicted after the five
-minutes every pod tolerates (``DefaultTolerationSeconds``), or what the fault says as ``evict-after``.
+The control plane does the rest (``node_lifecycle``, ``taint_eviction``). The node counts as lost at once,
+without the forty seconds of missing heartbeats; its pods are asked to go after the five minutes that every
+pod tolerates, or earlier when the fault says so (``evict-after``).
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import asyncio
 from typing import Any
 
 from airflow_priority_spark.embedded import durations
+from airflow_priority_spark.embedded.deletion import Deletion
 from airflow_priority_spark.embedded.faults import Fault, FaultBoard
 from airflow_priority_spark.embedded.kinds import NODES, PODS
 from airflow_priority_spark.embedded.objects import is_finished, timestamp
-from airflow_priority_spark.embedded.verbs import Deletion, Verbs
+from airflow_priority_spark.embedded.verbs import Verbs
 
-UNREACHABLE = "node.kubernetes.io/unreachable"
 _LOST = ("Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.")
 _BACK = ("True", "KubeletReady", "kubelet is posting ready status")
 
@@ -34,13 +34,13 @@ class NodeFaults:
         if fault.kind != "lost-node" or self._verbs.store.get(NODES, "", fault["node"]) is None:
             return
         if what == "added":
-            self._mark(fault["node"], _LOST, tainted=True)
+            self._mark(fault["node"], _LOST)
             seconds = durations.seconds(fault["evict-after"])
             asyncio.get_running_loop().call_later(seconds, self._evict, fault)
         else:
-            self._mark(fault["node"], _BACK, tainted=False)
+            self._mark(fault["node"], _BACK)
 
-    def _mark(self, name: str, ready: tuple[str, str, str], *, tainted: bool) -> None:
+    def _mark(self, name: str, ready: tuple[str, str, str]) -> None:
         status, reason, message = ready
         condition = {
             "type": "Ready",
@@ -55,13 +55,7 @@ class NodeFaults:
             others = [item for item in node["status"].get("conditions", ()) if item["type"] != "Ready"]
             return {**node, "status": {**node["status"], "conditions": [*others, condition]}}
 
-        def taints(node: dict[str, Any]) -> dict[str, Any]:
-            kept = [item for item in node["spec"].get("taints") or () if item["key"] != UNREACHABLE]
-            own = [{"key": UNREACHABLE, "effect": effect} for effect in ("NoSchedule", "NoExecute")]
-            return {**node, "spec": {**node["spec"], "taints": kept + own * tainted}}
-
         self._verbs.update(NODES, "", name, conditions, status=True)
-        self._verbs.update(NODES, "", name, taints)
 
     def _evict(self, fault: Fault) -> None:
         """Ask the node's pods to go; none does before the node is back, or somebody deletes it by force."""

@@ -11,20 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_priority_spark.embedded.errors import ApiError, bad_request
-
-# Lists that strategic merge joins by a key instead of replacing (``patchMergeKey`` in k8s.io/api).
-MERGE_KEYS = {
-    "containers": "name",
-    "initContainers": "name",
-    "volumes": "name",
-    "env": "name",
-    "volumeMounts": "mountPath",
-    "conditions": "type",
-    "ownerReferences": "uid",
-    "addresses": "type",
-    "taints": "key",
-    "imagePullSecrets": "name",
-}
+from airflow_priority_spark.embedded.field_types import Schema, field_of, item_of
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
@@ -40,32 +27,51 @@ def merge_patch(target: Any, patch: Any) -> Any:
     return merged
 
 
-def strategic_merge_patch(target: Any, patch: Any, field: str = "") -> Any:
-    """Apply a strategic merge patch: as a merge patch, but keyed lists join by their key."""
-    if isinstance(patch, list) and field in MERGE_KEYS:
-        return _merge_keyed(target or [], patch, MERGE_KEYS[field])
-    if isinstance(patch, list) and field == "finalizers":
-        return [*patch, *(item for item in target or [] if item not in patch)]
+def strategic_merge_patch(target: Any, patch: Any, schema: Schema) -> Any:
+    """Apply a strategic merge patch: as a merge patch, but lists merge as their type says.
+
+    :param schema: the type of what is patched.
+    """
+    if isinstance(patch, list):
+        return _merge_list(target or [], patch, schema)
     if not isinstance(patch, Mapping):
         return patch
     if patch.get("$patch") == "replace":
         return {key: value for key, value in patch.items() if key != "$patch"}
     merged = dict(target) if isinstance(target, Mapping) else {}
+    if "$retainKeys" in patch:
+        merged = {key: value for key, value in merged.items() if key in patch["$retainKeys"]}
     for key, value in patch.items():
-        if key.startswith("$deleteFromPrimitiveList/"):
-            name = key.partition("/")[2]
-            merged[name] = [item for item in merged.get(name) or [] if item not in value]
-            continue
-        if key.startswith("$"):
-            continue
-        if value is None:
+        if not key.startswith("$") and value is None:
             merged.pop(key, None)
-        else:
-            merged[key] = strategic_merge_patch(merged.get(key), value, key)
+        elif not key.startswith("$"):
+            merged[key] = strategic_merge_patch(merged.get(key), value, field_of(schema, key))
+    _follow_directives(merged, patch, schema)
     return merged
 
 
-def _merge_keyed(target: Sequence[Any], patch: Sequence[Any], key: str) -> list[Any]:
+def _follow_directives(merged: dict[str, Any], patch: Mapping[str, Any], schema: Schema) -> None:
+    """Take members out of lists, then bring lists into the order a patch wants, in place."""
+    for key, members in patch.items():
+        directive, _, name = key.partition("/")
+        if directive == "$deleteFromPrimitiveList":
+            merged[name] = [item for item in merged.get(name) or [] if item not in members]
+        elif directive == "$setElementOrder" and merged.get(name):
+            merged[name] = _ordered(merged[name], members, field_of(schema, name))
+
+
+def _merge_list(target: Sequence[Any], patch: Sequence[Any], schema: Schema) -> list[Any]:
+    if "merge" not in schema.get("x-kubernetes-patch-strategy", ""):
+        return list(patch)
+    key = schema.get("x-kubernetes-patch-merge-key")
+    if key is None:
+        return [*patch, *(item for item in target if item not in patch)]
+    if any(item.get("$patch") == "replace" for item in patch):
+        return [item for item in patch if "$patch" not in item]
+    return _merge_keyed(target, patch, key, item_of(schema))
+
+
+def _merge_keyed(target: Sequence[Any], patch: Sequence[Any], key: str, schema: Schema) -> list[Any]:
     """Join two lists by a key; what the patch names comes first, as upstream orders it."""
     merged = {item.get(key): item for item in target}
     named = [item.get(key) for item in patch]
@@ -73,9 +79,21 @@ def _merge_keyed(target: Sequence[Any], patch: Sequence[Any], key: str) -> list[
         if item.get("$patch") == "delete":
             merged.pop(item.get(key), None)
         else:
-            merged[item.get(key)] = strategic_merge_patch(merged.get(item.get(key)), item)
+            merged[item.get(key)] = strategic_merge_patch(merged.get(item.get(key)), item, schema)
     order = [name for name in named if name in merged] + [name for name in merged if name not in named]
     return [merged[name] for name in order]
+
+
+def _ordered(items: Sequence[Any], order: Sequence[Any], schema: Schema) -> list[Any]:
+    """Sort a merged list as a patch wants it; what it does not know of stays behind."""
+    key = schema.get("x-kubernetes-patch-merge-key")
+    wanted = [item.get(key) if key else item for item in order]
+
+    def position(item: Any) -> int:
+        own = item.get(key) if key else item
+        return wanted.index(own) if own in wanted else len(wanted)
+
+    return sorted(items, key=position)
 
 
 def json_patch(target: Mapping[str, Any], operations: Any) -> Any:

@@ -78,7 +78,7 @@ def obstacles(
         return ["node(s) were unschedulable"]
     for taint in node_spec.get("taints") or ():
         if taint["effect"] in _REPELLING and not any(
-            _tolerates(toleration, taint) for toleration in tolerations
+            tolerates(toleration, taint) for toleration in tolerations
         ):
             return ["node(s) had untolerated taint(s)"]
     if not matches_node_affinity(pod, node.data):
@@ -108,7 +108,7 @@ def _shortages(node: Node, asked: Mapping[str, Quantity]) -> list[str]:
     return short
 
 
-def _tolerates(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
+def tolerates(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
     """Whether a toleration matches a taint (k8s.io/component-helpers ``ToleratesTaint``)."""
     if toleration.get("effect") and toleration["effect"] != taint["effect"]:
         return False
@@ -128,9 +128,20 @@ def nodes_enough(total: int) -> int:
     return max(total * 5 // 100, MINIMUM_CHOICE)
 
 
-def emptiest(nodes: Iterable[Node], asked: Mapping[str, Quantity]) -> Node:
-    """Return the node left with the largest free share of cpu and memory; ties go to the first name."""
-    return min(nodes, key=lambda node: (_share_used(node, asked), node.name))
+def emptiest(nodes: Iterable[Node], pod: Object, asked: Mapping[str, Quantity]) -> Node:
+    """Return the node left with the largest free share of cpu and memory; ties go to the first name.
+
+    One that would rather not have the pod (``PreferNoSchedule``) comes after those that do not mind.
+    """
+    return min(nodes, key=lambda node: (_reluctance(node, pod), _share_used(node, asked), node.name))
+
+
+def _reluctance(node: Node, pod: Object) -> int:
+    tolerations = pod["spec"].get("tolerations") or ()
+    return sum(
+        taint["effect"] == "PreferNoSchedule" and not any(tolerates(one, taint) for one in tolerations)
+        for taint in node.data["spec"].get("taints") or ()
+    )
 
 
 def _share_used(node: Node, asked: Mapping[str, Quantity]) -> float:

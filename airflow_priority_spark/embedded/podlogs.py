@@ -7,26 +7,41 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow_priority_spark.embedded.errors import bad_request
+from airflow_priority_spark.embedded.errors import ApiError, bad_request
 from airflow_priority_spark.embedded.logbook import ContainerLog, LogBook
 from airflow_priority_spark.embedded.objects import current_time, moment
 
 
-def find_log(logs: LogBook, pod: Mapping[str, Any], container: str | None) -> ContainerLog:
-    """Return the log asked for, or raise 400 with the kubelet's words."""
-    name, names = pod["metadata"]["name"], [item["name"] for item in pod["spec"]["containers"]]
+def chosen_container(pod: Mapping[str, Any], container: str | None) -> str:
+    """Return which container's log is asked for; raises 400 when that cannot be told."""
+    spec, name = pod["spec"], pod["metadata"]["name"]
+    names = [item["name"] for item in spec["containers"]]
+    initial = [item["name"] for item in spec.get("initContainers") or ()]
     if container is None and len(names) > 1:
-        listed = " ".join(names)
-        raise bad_request(f"a container name must be specified for pod {name}, choose one of: [{listed}]")
+        others = f" or one of the init containers: [{' '.join(initial)}]" if initial else ""
+        choice = f"choose one of: [{' '.join(names)}]{others}"
+        raise bad_request(f"a container name must be specified for pod {name}, {choice}")
     wanted = container or names[0]
-    if wanted not in names:
+    if wanted not in names + initial:
         raise bad_request(f"container {wanted} is not valid for pod {name}")
-    log = logs.find(pod["metadata"]["uid"], wanted)
-    if log is None and wanted != names[0] and logs.find(pod["metadata"]["uid"], names[0]):
+    return wanted
+
+
+def find_log(logs: LogBook, pod: Mapping[str, Any], container: str) -> ContainerLog:
+    """Return the log of a container, or raise 400 with the kubelet's words."""
+    name, first = pod["metadata"]["name"], pod["spec"]["containers"][0]["name"]
+    log = logs.find(pod["metadata"]["uid"], container)
+    if log is None and container != first and logs.find(pod["metadata"]["uid"], first):
         return ContainerLog()
     if log is None:
-        raise bad_request(f'container "{wanted}" in pod "{name}" is waiting to start: ContainerCreating')
+        raise bad_request(f'container "{container}" in pod "{name}" is waiting to start: ContainerCreating')
     return log
+
+
+def no_previous_log(pod: Mapping[str, Any], container: str) -> ApiError:
+    """400 for the log of an earlier run of a container: containers are not started again."""
+    name = pod["metadata"]["name"]
+    return bad_request(f'previous terminated container "{container}" in pod "{name}" not found')
 
 
 async def log_lines(log: ContainerLog, query: Mapping[str, str]) -> AsyncIterator[bytes]:

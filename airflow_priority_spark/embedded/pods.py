@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from airflow_priority_spark.embedded.objects import Object, timestamp
 from airflow_priority_spark.embedded.quantities import ZERO, Quantity, parse_all
 
 Resources = dict[str, Quantity]
@@ -46,6 +47,20 @@ def subtract(whole: Mapping[str, Quantity], part: Mapping[str, Quantity]) -> Res
     for name, amount in part.items():
         rest[name] = rest.get(name, ZERO) - amount
     return rest
+
+
+def disrupted(pod: Object, reason: str, message: str) -> dict[str, Any]:
+    """Return a pod with the condition by which the control plane says why it takes a pod away."""
+    status = pod["status"]
+    others = [one for one in status.get("conditions") or () if one["type"] != "DisruptionTarget"]
+    condition = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": reason,
+        "message": message,
+        "lastTransitionTime": timestamp(),
+    }
+    return {**pod, "status": {**status, "conditions": [*others, condition]}}
 
 
 def _effective(spec: Mapping[str, Any], which: str) -> Resources:

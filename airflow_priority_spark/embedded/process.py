@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -14,11 +15,20 @@ from pathlib import Path
 from types import TracebackType
 
 from airflow_priority_spark.embedded.access import ADMIN, Denial
+from airflow_priority_spark.embedded.certificate import public_part
 from airflow_priority_spark.embedded.fault_handle import Faults
-from airflow_priority_spark.embedded.serving import FAULTS_TOKEN, KUBECONFIG, LOG, STATE, WORK
+from airflow_priority_spark.embedded.pools import Pool
 from airflow_priority_spark.embedded.settings import ClusterSettings
 from airflow_priority_spark.embedded.spark_submit import end_leftovers
 from airflow_priority_spark.embedded.specs import DEFAULT_NODES, NodeSpec, Quota
+from airflow_priority_spark.embedded.state_files import (
+    CERTIFICATE,
+    FAULTS_TOKEN,
+    KUBECONFIG,
+    LOG,
+    STATE,
+    WORK,
+)
 from airflow_priority_spark.embedded.store import DEFAULT_WINDOW
 from airflow_priority_spark.errors import PrioritySparkError
 
@@ -46,6 +56,10 @@ class EmbeddedCluster:
         self.faults = Faults(state["faults_url"], (directory / FAULTS_TOKEN).read_text())
         self._process = process
 
+    def trust(self) -> ssl.SSLContext:
+        """Return TLS settings for requests to ``url`` without a Kubernetes client."""
+        return ssl.create_default_context(cadata=public_part(self.directory / CERTIFICATE))
+
     @classmethod
     def start(  # noqa: PLR0913 - one keyword per option of a cluster, all but the directory optional
         cls,
@@ -62,6 +76,9 @@ class EmbeddedCluster:
         app_root: Path | None = None,
         watch_window: int = DEFAULT_WINDOW,
         denials: Sequence[Denial] = (),
+        quota_lag_seconds: float = 0.1,
+        daemons: Mapping[str, Quota] | None = None,
+        autoscale: Pool | None = None,
     ) -> EmbeddedCluster:
         """Start a cluster that ends with this process at the latest; returns when it answers.
 
@@ -73,6 +90,9 @@ class EmbeddedCluster:
         :param bare: a control plane only, without nodes, kubelet and Spark operator.
         :param watch_window: events per kind a watch can resume over.
         :param denials: what other users may not do; each gets a kubeconfig (``kubeconfig_of``).
+        :param quota_lag_seconds: how much later a quota's status says what objects give back.
+        :param daemons: by name, what each pod of a DaemonSet asks of every node.
+        :param autoscale: the nodes that an autoscaler may add.
         :raises InvalidInput: when something asked for cannot be.
         :raises ClusterDidNotStart: with the end of its log.
         """
@@ -89,6 +109,9 @@ class EmbeddedCluster:
             bare=bare,
             window=watch_window,
             denials=denials,
+            quota_lag_seconds=quota_lag_seconds,
+            daemons=daemons or {},
+            autoscale=autoscale,
         )
         return cls.launch(settings, detached=False)
 

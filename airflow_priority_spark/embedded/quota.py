@@ -2,21 +2,22 @@
 """ResourceQuota: refused at creation with the API server's sentence, and counted in ``status.used``.
 
 Usage is kept per namespace and changed by each write, never recounted: hundreds of executors that retry every
-second against a full quota must cost nothing. Counted as upstream: a pod that has finished, or is past its
-deletion grace, holds only ``count/pods``. Sources: apiserver
-``pkg/admission/plugin/resourcequota/controller.go``, kubernetes ``pkg/quota/v1/evaluator/core/pods.go``.
+second against a full quota must cost nothing. Counted as upstream: a pod that has finished holds only
+``count/pods``, and so does one that is still there a whole grace after the moment it was to be gone. Sources:
+apiserver ``pkg/admission/plugin/resourcequota/controller.go``, kubernetes
+``pkg/quota/v1/evaluator/core/{pods,services,persistent_volume_claims}.go``.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from airflow_priority_spark.embedded.errors import forbidden
-from airflow_priority_spark.embedded.kinds import CLAIMS, PODS, RESOURCE_QUOTAS, Kind
+from airflow_priority_spark.embedded.kinds import CLAIMS, PODS, RESOURCE_QUOTAS, SERVICES, Kind
 from airflow_priority_spark.embedded.objects import Object, is_finished, is_terminating, seconds_until
 from airflow_priority_spark.embedded.pods import (
     Resources,
@@ -28,7 +29,7 @@ from airflow_priority_spark.embedded.pods import (
 )
 from airflow_priority_spark.embedded.quantities import NANO, ZERO, Quantity, parse_all, printed
 from airflow_priority_spark.embedded.quota_rules import has_scopes, matches_scopes
-from airflow_priority_spark.embedded.store import Change, Store
+from airflow_priority_spark.embedded.store import Change, Record, Store
 
 ONE = Quantity(NANO)
 _STANDARD = ("cpu", "memory", "ephemeral-storage")
@@ -45,13 +46,16 @@ _COUNTED_BY_NAME = ("services", "configmaps", "resourcequotas")
 class QuotaLedger:
     """Admits objects to their namespace's quotas and keeps ``status.hard`` and ``status.used``.
 
-    What an object takes counts at once: the API server writes it while it admits. What one gives back counts
-    ``lag`` seconds later, as it does where a controller has to see it first.
+    What an object takes counts at once: the API server writes it while it admits. What a controller has to
+    see first comes ``lag`` seconds later: what an object gives back, and what a quota says. Until its
+    ``status.hard`` is written, a quota keeps nobody out.
+
+    :param lag: in seconds; may be changed while it runs.
     """
 
     def __init__(self, store: Store, kinds: tuple[Kind, ...], lag: float = 0.0) -> None:
         self._store = store
-        self._lag = lag
+        self.lag = lag
         # By namespace, and by the uid of each quota that has scopes.
         self._used: dict[str, Resources] = defaultdict(dict)
         self._charged: dict[tuple[str, str], Resources] = {}
@@ -85,7 +89,9 @@ class QuotaLedger:
         hard, taken = _hard(quota), self._used[_account(quota)]
         used = {name: taken.get(name, ZERO) for name in hard}
         exceeded = sorted(
-            name for name in hard if name in usage and used[name].nanos + usage[name].nanos > hard[name].nanos
+            name
+            for name in hard
+            if usage.get(name, ZERO).nanos and used[name].nanos + usage[name].nanos > hard[name].nanos
         )
         if not exceeded:
             return None
@@ -109,7 +115,8 @@ class QuotaLedger:
                 self._look_again_after_grace(obj)
         elif kind is RESOURCE_QUOTAS:
             self._open(obj, gone=gone)
-            self._publish(namespace)
+            if not gone and _hard(obj) != parse_all(obj["spec"].get("hard")):
+                self._later(self._note, namespace, obj["metadata"]["name"])
 
     def _charge(self, account: str, namespace: str, obj: Object, after: Resources) -> None:
         key = account, obj["metadata"]["uid"]
@@ -119,11 +126,16 @@ class QuotaLedger:
         if before == after:
             return
         freed = any(before[name].nanos > after.get(name, ZERO).nanos for name in before)
-        if freed and self._lag:
-            loop = asyncio.get_running_loop()
-            loop.call_later(self._lag, self._settle, account, namespace, before, after)
+        if freed:
+            self._later(self._settle, account, namespace, before, after)
         else:
             self._settle(account, namespace, before, after)
+
+    def _later(self, action: Callable[..., None], *arguments: object) -> None:
+        if self.lag:
+            asyncio.get_running_loop().call_later(self.lag, action, *arguments)
+        else:
+            action(*arguments)
 
     def _settle(self, account: str, namespace: str, before: Resources, after: Resources) -> None:
         self._used[account] = add(subtract(self._used[account], before), after)
@@ -144,7 +156,7 @@ class QuotaLedger:
                     self._used[account] = add(self._used[account], usage)
 
     def _look_again_after_grace(self, pod: Object) -> None:
-        rest = seconds_until(pod["metadata"]["deletionTimestamp"])
+        rest = _counted_seconds(pod)
         if rest > 0:
             key = pod["metadata"]["namespace"], pod["metadata"]["name"]
             asyncio.get_running_loop().call_later(rest + 0.01, self._recount, *key)
@@ -154,14 +166,24 @@ class QuotaLedger:
         if record is not None:
             self._record(PODS, Change("MODIFIED", record, record))
 
+    def _note(self, namespace: str, name: str) -> None:
+        """Write what a quota says into its status; from now on it is enforced."""
+        record = self._store.get(RESOURCE_QUOTAS, namespace, name)
+        if record is not None:
+            self._write_status(record, parse_all(record.data["spec"].get("hard")))
+
     def _publish(self, namespace: str) -> None:
         for record in list(self._store.all(RESOURCE_QUOTAS, namespace)):
-            hard, taken = _hard(record.data), self._used[_account(record.data)]
-            used = {name: taken.get(name, ZERO) for name in hard}
-            status = {"hard": printed(hard), "used": printed(used)}
-            if record.data.get("status") != status:
-                metadata = dict(record.data["metadata"])
-                self._store.put(RESOURCE_QUOTAS, {**record.data, "metadata": metadata, "status": status})
+            if hard := _hard(record.data):
+                self._write_status(record, hard)
+
+    def _write_status(self, record: Record, hard: Resources) -> None:
+        taken = self._used[_account(record.data)]
+        used = {name: taken.get(name, ZERO) for name in hard}
+        status = {"hard": printed(hard), "used": printed(used)}
+        if record.data.get("status") != status:
+            metadata = dict(record.data["metadata"])
+            self._store.put(RESOURCE_QUOTAS, {**record.data, "metadata": metadata, "status": status})
 
 
 def _account(quota: Object) -> str:
@@ -176,6 +198,8 @@ def usage_of(kind: Kind, obj: Object) -> Resources:
         usage[kind.plural] = ONE
     if kind is CLAIMS:
         usage |= _storage(obj)
+    if kind is SERVICES:
+        usage |= _doors(obj["spec"])
     if kind is PODS and _holds_compute(obj):
         usage |= {"pods": ONE, **_compute(pod_requests(obj["spec"]), pod_limits(obj["spec"]))}
     return usage
@@ -190,9 +214,26 @@ def _storage(claim: Object) -> Resources:
     return usage
 
 
+def _doors(service: Mapping[str, Any]) -> Resources:
+    balanced = service.get("type") == "LoadBalancer"
+    opened = service.get("type") == "NodePort" or (
+        balanced and service.get("allocateLoadBalancerNodePorts", True)
+    )
+    ports = len(service.get("ports") or ()) if opened else 0
+    return {"services.nodeports": Quantity(ports * NANO), "services.loadbalancers": ONE if balanced else ZERO}
+
+
 def _holds_compute(pod: Object) -> bool:
-    past_grace = is_terminating(pod) and seconds_until(pod["metadata"]["deletionTimestamp"]) <= 0
-    return not is_finished(pod) and not past_grace
+    return not is_finished(pod) and not (is_terminating(pod) and _counted_seconds(pod) <= 0)
+
+
+def _counted_seconds(pod: Object) -> float:
+    """Return how long a pod that was asked to go is still counted.
+
+    ``deletionTimestamp`` is when it is to be gone; upstream (``QuotaV1Pod``) adds the grace a second time.
+    """
+    metadata = pod["metadata"]
+    return seconds_until(metadata["deletionTimestamp"]) + metadata.get("deletionGracePeriodSeconds", 0)
 
 
 def _compute(requests: Mapping[str, Quantity], limits: Mapping[str, Quantity]) -> Resources:
@@ -215,4 +256,5 @@ def _unspecified(spec: Mapping[str, Any], hard: Resources) -> str:
 
 
 def _hard(quota: Object) -> Resources:
-    return parse_all(quota.get("spec", {}).get("hard"))
+    """Return what is enforced: what the quota's status says."""
+    return parse_all((quota.get("status") or {}).get("hard"))

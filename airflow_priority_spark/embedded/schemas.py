@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Structural schemas of custom resources: unknown fields are dropped, the rest is checked.
 
-The sentences are the API server's: its validator is kube-openapi's ``pkg/validation`` and its causes come from
-apiextensions-apiserver ``pkg/apiserver/validation/validation.go``.
+The sentences are the API server's: its validator is kube-openapi's ``pkg/validation`` and its causes come
+from apiextensions-apiserver ``pkg/apiserver/validation/validation.go``.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +31,9 @@ def prune(value: Any, schema: Schema, dropped: list[str], path: str = "") -> Any
         known = schema.get("properties", {}).get(key) or schema.get("additionalProperties")
         if not path and key in _KEPT_AT_THE_TOP:
             kept[key] = item
+        elif known and item is None and not known.get("nullable"):
+            # Nothing is no value of a type that may not be nothing.
+            continue
         elif known:
             kept[key] = prune(item, known, dropped, inner)
         elif schema.get("x-kubernetes-preserve-unknown-fields"):
@@ -37,6 +41,21 @@ def prune(value: Any, schema: Schema, dropped: list[str], path: str = "") -> Any
         else:
             dropped.append(inner)
     return kept
+
+
+def with_defaults(value: Any, schema: Schema) -> Any:
+    """Return a value with the defaults of its schema where it says nothing."""
+    if isinstance(value, list) and "items" in schema:
+        return [with_defaults(item, schema["items"]) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    known = schema.get("properties", {})
+    given = {name: copy.deepcopy(one["default"]) for name, one in known.items() if "default" in one}
+    found = {**value, **{name: one for name, one in given.items() if value.get(name) is None}}
+    return {
+        name: with_defaults(item, known.get(name) or schema.get("additionalProperties") or {})
+        for name, item in found.items()
+    }
 
 
 def faults(value: Any, schema: Schema, path: str = "") -> list[Cause]:
@@ -47,28 +66,49 @@ def faults(value: Any, schema: Schema, path: str = "") -> list[Cause]:
 def _faults(value: Any, schema: Schema, path: str) -> Iterator[Cause]:
     if value is None and schema.get("nullable"):
         return
-    if wrong := _wrong_type(value, schema, path):
+    wrong = _wrong_type(value, schema, path)
+    if wrong:
         yield wrong
-        return
+        if isinstance(value, float) and "format" in schema:
+            why = f"Checked value must be of type integer with format {schema['format']} in {path}"
+            yield "<nil>", f'Invalid value: "": {why}', "FieldValueInvalid"
     if "enum" in schema and value not in schema["enum"]:
         allowed = ", ".join(json.dumps(item) for item in schema["enum"])
-        yield (
-            path,
-            f"Unsupported value: {json.dumps(value)}: supported values: {allowed}",
-            "FieldValueNotSupported",
-        )
+        why = f"Unsupported value: {json.dumps(value)}: supported values: {allowed}"
+        yield path, why, "FieldValueNotSupported"
+    if wrong:
+        return
     yield from _out_of_bounds(value, schema, path)
     if isinstance(value, Mapping):
-        for name in schema.get("required", ()):
-            if value.get(name) is None:
-                yield _inner(path, name), "Required value", "FieldValueRequired"
-        for name, item in sorted(value.items()):
-            known = schema.get("properties", {}).get(name) or schema.get("additionalProperties")
-            if known and (item is not None or name not in schema.get("required", ())):
-                yield from _faults(item, known, _inner(path, name))
+        yield from _faults_of_fields(value, schema, path)
     elif isinstance(value, list) and "items" in schema:
         for index, item in enumerate(value):
             yield from _faults(item, schema["items"], f"{path}[{index}]")
+        yield from _doubled(value, schema, path)
+
+
+def _doubled(value: list[Any], schema: Schema, path: str) -> Iterator[Cause]:
+    """Tell of the items of a list that is a map or a set which are there already."""
+    keys = schema.get("x-kubernetes-list-map-keys")
+    if keys is None and schema.get("x-kubernetes-list-type") != "set":
+        return
+    seen: list[str] = []
+    for index, item in enumerate(value):
+        own = {name: item.get(name) for name in keys} if keys else item
+        shown = json.dumps(own, separators=(",", ":"), sort_keys=True)
+        if shown in seen:
+            yield f"{path}[{index}]", f"Duplicate value: {shown}", "FieldValueDuplicate"
+        seen.append(shown)
+
+
+def _faults_of_fields(value: Mapping[str, Any], schema: Schema, path: str) -> Iterator[Cause]:
+    for name in schema.get("required", ()):
+        if value.get(name) is None:
+            yield _inner(path, name), "Required value", "FieldValueRequired"
+    for name, item in sorted(value.items()):
+        known = schema.get("properties", {}).get(name) or schema.get("additionalProperties")
+        if known and (item is not None or name not in schema.get("required", ())):
+            yield from _faults(item, known, _inner(path, name))
 
 
 def _inner(path: str, name: str) -> str:
@@ -106,16 +146,39 @@ def _wrong_type(value: Any, schema: Schema, path: str) -> Cause | None:
 
 
 def _out_of_bounds(value: Any, schema: Schema, path: str) -> Iterator[Cause]:
-    shown = json.dumps(value)
-    if "minimum" in schema and value < schema["minimum"]:
-        why = f"should be greater than or equal to {schema['minimum']}"
-        yield path, f"Invalid value: {shown}: {path} in body {why}", "FieldValueInvalid"
-    if "maximum" in schema and value > schema["maximum"]:
-        why = f"should be less than or equal to {schema['maximum']}"
-        yield path, f"Invalid value: {shown}: {path} in body {why}", "FieldValueInvalid"
-    if "pattern" in schema and isinstance(value, str) and not re.search(schema["pattern"], value):
-        yield (
-            path,
-            f"Invalid value: {shown}: {path} in body should match '{schema['pattern']}'",
-            "FieldValueInvalid",
-        )
+    for name, is_within, text in _BOUNDS:
+        if name in schema and not is_within(value, schema[name]):
+            shown = json.dumps(len(value) if isinstance(value, list) else value)
+            why = f"Invalid value: {shown}: {path} in body {text.format(schema[name])}"
+            yield path, why, "FieldValueInvalid"
+    yield from _too_much(value, schema, path)
+    if schema.get("format") == "date-time" and isinstance(value, str) and not _TIME.fullmatch(value):
+        why = f'{path} in body must be of type date-time: "{value}"'
+        yield path, f'Invalid value: "{value}": {why}', "FieldValueTypeInvalid"
+
+
+def _too_much(value: Any, schema: Schema, path: str) -> Iterator[Cause]:
+    """Yield what is too long or too many, which has sentences of its own."""
+    if isinstance(value, str) and len(value) > schema.get("maxLength", len(value)):
+        yield path, f"Too long: may not be more than {schema['maxLength']} bytes", "FieldValueTooLong"
+    name = "maxItems" if isinstance(value, list) else "maxProperties"
+    if isinstance(value, list | Mapping) and len(value) > schema.get(name, len(value)):
+        most = schema[name]
+        items = "item" if most == 1 else "items"
+        yield path, f"Too many: {len(value)}: must have at most {most} {items}", "FieldValueTooMany"
+
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
+# The keyword, whether a value is within it, and the sentence when it is not.
+_BOUNDS: tuple[tuple[str, Callable[[Any, Any], bool], str], ...] = (
+    ("minimum", lambda value, bound: value >= bound, "should be greater than or equal to {}"),
+    ("maximum", lambda value, bound: value <= bound, "should be less than or equal to {}"),
+    ("minLength", lambda value, bound: len(value) >= bound, "should be at least {} chars long"),
+    ("minItems", lambda value, bound: len(value) >= bound, "should have at least {} items"),
+    ("minProperties", lambda value, bound: len(value) >= bound, "should have at least {} properties"),
+    (
+        "pattern",
+        lambda value, bound: not isinstance(value, str) or re.search(bound, value) is not None,
+        "should match '{}'",
+    ),
+)

@@ -11,11 +11,13 @@ from pathlib import Path
 from airflow_priority_spark.embedded import option_values
 from airflow_priority_spark.embedded.access import Denial
 from airflow_priority_spark.embedded.command_arguments import CLUSTER_ARGUMENTS
+from airflow_priority_spark.embedded.pools import Pool
 from airflow_priority_spark.embedded.specs import (
     DEFAULT_NODES,
     NodeSpec,
     Quota,
     namespace_text,
+    parse_daemon,
     parse_denial,
     parse_namespace,
 )
@@ -36,6 +38,9 @@ class ClusterSettings:
     :param driver_start_seconds: from a driver's start to its request for executors.
     :param bare: a control plane only; pods run when ``cluster controllers`` brings nodes.
     :param app_root: where ``local://`` files are looked for.
+    :param quota_lag_seconds: how much later a quota's status says what objects give back.
+    :param daemons: by name, what each pod of a DaemonSet asks of every node.
+    :param autoscale: the nodes that an autoscaler may add; ``None`` for no autoscaler.
     :param window: events per kind a watch can resume over.
     """
 
@@ -49,6 +54,9 @@ class ClusterSettings:
     app_root: Path | None = None
     with_crd: bool = True
     bare: bool = False
+    quota_lag_seconds: float = 0.1
+    daemons: Mapping[str, Quota] = field(default_factory=dict)
+    autoscale: Pool | None = None
     window: int = DEFAULT_WINDOW
     denials: Sequence[Denial] = ()
 
@@ -75,6 +83,9 @@ class ClusterSettings:
             app_root=option_values.directory("--app-root", args.app_root),
             with_crd=not args.without_crd,
             bare=args.bare,
+            quota_lag_seconds=option_values.duration("--quota-lag", args.quota_lag),
+            daemons=dict(parse_daemon(text) for text in args.daemon or ()),
+            autoscale=Pool.parse(args.autoscale) if args.autoscale else None,
             window=option_values.number("--watch-window", args.watch_window, 1, 10**9),
             denials=[parse_denial(text) for text in args.deny or ()],
         )
@@ -84,6 +95,10 @@ class ClusterSettings:
         line = ["--directory", str(self.directory), "--port", str(self.port), "--runtime", self.runtime]
         line += ["--simulated-runtime", f"{self.simulated_seconds}s", "--watch-window", str(self.window)]
         line += ["--driver-start", f"{self.driver_start_seconds}s"]
+        line += ["--quota-lag", f"{self.quota_lag_seconds}s"]
+        for name, asked in self.daemons.items():
+            line += ["--daemon", namespace_text(name, asked)]
+        line += ["--autoscale", self.autoscale.text()] if self.autoscale else []
         line += [part for node in self.nodes for part in ("--node", node.text())]
         for name, hard in self.namespaces.items():
             line += ["--namespace", namespace_text(name, hard)]

@@ -16,6 +16,7 @@ NODE_SYNTAX = "NAME=cpu:8,memory:32Gi[,pods:110][,RESOURCE:AMOUNT][,label.KEY=VA
 NAMESPACE_SYNTAX = (
     "NAME, or NAME=RESOURCE:AMOUNT,… with the keys of a ResourceQuota, e.g. team-a=cpu:8,memory:16Gi,pods:20"
 )
+DAEMON_SYNTAX = "NAME=cpu:100m,memory:200Mi, what a pod on every node asks for"
 DENIAL_SYNTAX = "USER:VERB:RESOURCE, e.g. reader:list:resourcequotas; * stands for any verb or resource"
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 # All of them are required by the clients' models.
@@ -127,6 +128,35 @@ def parse_namespace(text: str) -> tuple[str, dict[str, str] | None]:
 def namespace_text(name: str, hard: Quota | None) -> str:
     """Return what ``--namespace`` takes for a namespace."""
     return f"{name}={','.join(f'{key}:{amount}' for key, amount in hard.items())}" if hard else name
+
+
+def parse_daemon(text: str) -> tuple[str, dict[str, str]]:
+    """Read what ``--daemon`` takes: a DaemonSet's name and its pods' requests; raises ``InvalidInput``."""
+    name, _, rest = text.partition("=")
+    asked: dict[str, str] = {}
+    for part in filter(None, rest.split(",")):
+        asked |= _amount("--daemon", text, part, DAEMON_SYNTAX)
+    if not _NAME.fullmatch(name) or not asked:
+        raise InvalidInput("--daemon", text, DAEMON_SYNTAX)
+    return name, asked
+
+
+def daemon_manifest(name: str, asked: Quota) -> dict[str, Any]:
+    """Return a DaemonSet as a node's agents are: on every node, before all others."""
+    labels = {"app": name}
+    container = {"name": "main", "image": "pause", "resources": {"requests": dict(asked)}}
+    spec = {
+        "containers": [container],
+        "tolerations": [{"operator": "Exists"}],
+        "priorityClassName": "system-node-critical",
+    }
+    return {
+        "metadata": {"name": name},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": spec},
+        },
+    }
 
 
 def parse_denial(text: str) -> Denial:

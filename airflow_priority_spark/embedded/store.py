@@ -89,6 +89,17 @@ class Store:
         for place in [namespace] if namespace else sorted(shelves):
             yield from (shelves[place][name] for name in sorted(shelves[place]))
 
+    def as_of(self, kind: Kind, namespace: str, version: int) -> list[Record]:
+        """Return what ``all`` returned at a version; raises ``ApiError`` 410 when that is no longer known."""
+        found = {record.key: record for record in self.all(kind, namespace)}
+        for change in reversed(self.since(kind, version)):
+            if namespace and change.record.key[0] != namespace:
+                continue
+            found.pop(change.record.key, None)
+            if change.previous is not None:
+                found[change.record.key] = change.previous
+        return [found[key] for key in sorted(found)]
+
     def put(self, kind: Kind, data: dict[str, Any]) -> Record:
         """Write a new version of an object and tell everyone."""
         self.version += 1

@@ -18,6 +18,7 @@ from airflow_priority_spark.embedded.kinds import (
     PRIORITY_CLASSES,
     RESOURCE_QUOTAS,
     ROLE_BINDINGS,
+    SECRETS,
     Kind,
 )
 
@@ -145,6 +146,7 @@ def _binding(old: Data, new: Data) -> list[Cause]:
 _CHECKS: dict[Kind, Callable[[Data, Data], list[Cause]]] = {
     PODS: _pod,
     CONFIG_MAPS: _config_map,
+    SECRETS: _config_map,
     PRIORITY_CLASSES: _priority_class,
     RESOURCE_QUOTAS: _quota,
     ROLE_BINDINGS: _binding,

@@ -12,10 +12,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from airflow_priority_spark.embedded import quantities
-from airflow_priority_spark.embedded.errors import Cause, bad_request, invalid
+from airflow_priority_spark.embedded.definition_rules import definition_causes
+from airflow_priority_spark.embedded.errors import Cause, invalid
 from airflow_priority_spark.embedded.kinds import (
     CLAIMS,
     CONFIG_MAPS,
+    CUSTOM_RESOURCE_DEFINITIONS,
+    DISRUPTION_BUDGETS,
     EVENTS,
     LEASES,
     LIMIT_RANGES,
@@ -24,6 +27,7 @@ from airflow_priority_spark.embedded.kinds import (
     PRIORITY_CLASSES,
     RESOURCE_QUOTAS,
     RUNTIME_CLASSES,
+    SECRETS,
     SERVICES,
     Kind,
 )
@@ -39,12 +43,13 @@ from airflow_priority_spark.embedded.quota_rules import quota_causes
 Data = Mapping[str, Any]
 INVALID, REQUIRED, FORBIDDEN = "FieldValueInvalid", "FieldValueRequired", "FieldValueForbidden"
 _STANDARD = ("cpu", "memory", "ephemeral-storage", "storage")
+# Of a ConfigMap or Secret.
+_MOST_BYTES = 1 << 20
 _HIGHEST_PRIORITY = 1_000_000_000
 
 
 def check(kind: Kind, data: Data) -> None:
-    """Raise ``ApiError`` 422 (or 400 for what cannot be read) when an object is not valid."""
-    _check_quantities(kind, data)
+    """Raise ``ApiError`` 422 when an object is not valid."""
     metadata = data["metadata"]
     causes = label_causes("metadata.labels", metadata.get("labels"))
     causes += _finalizer_causes(metadata.get("finalizers") or ())
@@ -78,36 +83,34 @@ def _owner_causes(references: Iterable[Data]) -> list[Cause]:
 
 def _two_controllers(references: list[Data], controllers: list[Data]) -> Cause:
     first, second = (f"{one['kind']}/{one['name']}" for one in controllers[:2])
-    why = f'Only one reference can have Controller set to true. Found "true" in references for {first} and {second}'
+    why = (
+        "Only one reference can have Controller set to true. "
+        f'Found "true" in references for {first} and {second}'
+    )
     shown = json.dumps(references, separators=(",", ":"))
     return "metadata.ownerReferences", f"Invalid value: {shown}: {why}", INVALID
 
 
-def _check_quantities(kind: Kind, data: Data) -> None:
-    """A quantity that cannot be read makes the whole body unreadable (400)."""
-    spec = data.get("spec") or {}
-    found: list[Mapping[str, Any] | None] = []
-    if kind is PODS:
-        for group in ("containers", "initContainers"):
-            for container in spec.get(group) or ():
-                resources = container.get("resources") or {}
-                found += [resources.get("requests"), resources.get("limits")]
-    elif kind is RESOURCE_QUOTAS:
-        found.append(spec.get("hard"))
-    for resources in found:
-        try:
-            quantities.parse_all(resources)
-        except ValueError as error:
-            head = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}'
-            raise bad_request(f"{head}: {error}") from error
-
-
 def _config_map(data: Data) -> list[Cause]:
+    size = sum(len(value) for part in ("data", "binaryData") for value in (data.get(part) or {}).values())
+    return _keys(data) + (_too_large("[]") if size > _MOST_BYTES else [])
+
+
+def _secret(data: Data) -> list[Cause]:
+    size = sum(len(value) * 3 // 4 for value in (data.get("data") or {}).values())
+    return _keys(data) + (_too_large("data") if size > _MOST_BYTES else [])
+
+
+def _keys(data: Data) -> list[Cause]:
     return [
         (f"data[{key}]", f'Invalid value: "{key}": {CONFIG_KEY_TEXT}', INVALID)
         for key in data.get("data") or {}
         if not re.fullmatch("[-._a-zA-Z0-9]+", key)
     ]
+
+
+def _too_large(field: str) -> list[Cause]:
+    return [(field, f"Too long: may not be more than {_MOST_BYTES} bytes", "FieldValueTooLong")]
 
 
 def _service(data: Data) -> list[Cause]:
@@ -148,6 +151,28 @@ def _priority_class(data: Data) -> list[Cause]:
         why = f"maximum allowed value of a user defined priority is {_HIGHEST_PRIORITY}"
         causes.append(("value", f"Forbidden: {why}", FORBIDDEN))
     return causes + _choice("preemptionPolicy", data.get("preemptionPolicy"), "PreemptLowerPriority", "Never")
+
+
+def _disruption_budget(data: Data) -> list[Cause]:
+    spec = data["spec"]
+    bounds = [name for name in ("minAvailable", "maxUnavailable") if spec.get(name) is not None]
+    if len(bounds) > 1:
+        shown = json.dumps(spec, separators=(",", ":"))
+        return [
+            ("spec", f"Invalid value: {shown}: minAvailable and maxUnavailable cannot be both set", INVALID)
+        ]
+    return [cause for name in bounds for cause in _amount_or_share(f"spec.{name}", spec[name])]
+
+
+def _amount_or_share(field: str, value: int | str) -> list[Cause]:
+    if isinstance(value, int):
+        why = f"Invalid value: {value}: must be greater than or equal to 0"
+        return [] if value >= 0 else [(field, why, INVALID)]
+    text = (
+        "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', "
+        "regex used for validation is '[0-9]+%')"
+    )
+    return [] if re.fullmatch("[0-9]+%", value) else [(field, f'Invalid value: "{value}": {text}', INVALID)]
 
 
 def _runtime_class(data: Data) -> list[Cause]:
@@ -289,14 +314,17 @@ def _requests_and_limits(field: str, resources: Data) -> list[Cause]:
 
 _CHECKS: dict[Kind, Callable[[Data], list[Cause]]] = {
     CONFIG_MAPS: _config_map,
+    SECRETS: _secret,
     SERVICES: _service,
     EVENTS: _event,
     LEASES: _lease,
     CLAIMS: _claim,
     PRIORITY_CLASSES: _priority_class,
     RUNTIME_CLASSES: _runtime_class,
+    DISRUPTION_BUDGETS: _disruption_budget,
     NODES: _node,
     LIMIT_RANGES: _limit_range,
     RESOURCE_QUOTAS: quota_causes,
     PODS: _pod,
+    CUSTOM_RESOURCE_DEFINITIONS: definition_causes,
 }

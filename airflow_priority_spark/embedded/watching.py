@@ -17,6 +17,7 @@ from airflow_priority_spark.embedded.selectors import Predicate
 from airflow_priority_spark.embedded.store import Change, Record, Store
 
 BOOKMARK_SECONDS = 60.0
+LAST_BOOKMARK_SECONDS = 2.0
 DEFAULT_SECONDS = 1800.0
 
 
@@ -92,17 +93,23 @@ def _beginning(store: Store, request: WatchRequest) -> Iterator[bytes]:
 async def _live(store: Store, request: WatchRequest, backlog: _Backlog) -> AsyncIterator[bytes]:
     clock = asyncio.get_running_loop().time
     end = clock() + request.seconds
-    bookmark = clock() + BOOKMARK_SECONDS
+    bookmark = _next_bookmark(clock(), end)
     while clock() < end and not backlog.overrun:
         change = await backlog.next(max(min(end, bookmark) - clock(), 0))
         if change is not None:
             for line in _told(request, change):
                 yield line
-        elif request.bookmarks:
-            bookmark = clock() + BOOKMARK_SECONDS
+        elif request.bookmarks and clock() < end:
+            bookmark = _next_bookmark(clock(), end)
             yield _line("BOOKMARK", _bookmark(request.kind, store.version))
         else:
             bookmark = end
+
+
+def _next_bookmark(now: float, end: float) -> float:
+    """Return when the next bookmark is due: every minute, and once shortly before the watch ends."""
+    last = end - LAST_BOOKMARK_SECONDS
+    return min(last, now + BOOKMARK_SECONDS) if now < last else end
 
 
 def _told(request: WatchRequest, change: Change) -> Iterator[bytes]:

@@ -13,12 +13,13 @@ from abc import abstractmethod
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from airflow.providers.cncf.kubernetes.utils.pod_manager import OnKillAction
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from airflow_priority_spark import settings
 from airflow_priority_spark.errors import InvalidInput, PrioritySparkError
-from airflow_priority_spark.operators.attempt import outdated, task_key
+from airflow_priority_spark.operators.attempt import outdated, task_key, warn_of_run_timeout
 from airflow_priority_spark.operators.lifecycle import Timeout, seconds
 from airflow_priority_spark.operators.options import Options, read_options
 from airflow_priority_spark.spark.admission import AdmissionEvent
@@ -47,8 +48,9 @@ class AdmissionMixin(BaseOperator):
 
     A class that uses it says what its pods ask for and where (``admission_demand``,
     ``admission_namespace``), makes pods with the labels it is given (``carry``), and adds ``TEMPLATED`` to
-    its ``template_fields``. ``execute`` of the operator runs when the job is admitted, on a worker that
-    may be another one; whatever ``admission_demand`` has changed on the operator by then is gone.
+    its ``template_fields``, perhaps ``links.QueueLink()`` to its ``operator_extra_links``. ``execute`` of the
+    operator runs when the job is admitted, on a worker that may be another one; whatever ``admission_demand``
+    has changed on the operator by then is gone.
 
     :param priority: priority pool, e.g. ``high``; default ``[priority_spark] default_priority``. Templated.
     :param deployment_flow: ``priority``, ``observe`` or ``legacy``; default
@@ -75,6 +77,8 @@ class AdmissionMixin(BaseOperator):
         self.unclaimed_seconds = unclaimed_seconds
         self.on_unclaimed = on_unclaimed
         self.queue_timeout = queue_timeout
+        #: What this process knows of the job, for the link.
+        self.application_facts: dict[str, str] = {}
 
     # --- what an operator says of itself
 
@@ -92,6 +96,14 @@ class AdmissionMixin(BaseOperator):
     @abstractmethod
     def carry(self, labels: Mapping[str, str]) -> None:
         """Put these labels on every pod the operator will make, and ``LABEL_POD_SET`` with its pod set."""
+
+    def take_up(self, context: Context, name: str) -> bool:  # noqa: ARG002 - for subclasses
+        """Go on with a pod that an attempt has left whose scheduler died; ``execute`` follows.
+
+        :param name: of the pod.
+        :return: whether that is possible; otherwise the pod is deleted, and the job waits for room again.
+        """
+        return False
 
     def admission_connection(self) -> ConnectionRef:
         """Return the way to the cluster: by default from the attributes the stock operators share."""
@@ -113,6 +125,7 @@ class AdmissionMixin(BaseOperator):
         with _clear_failures():
             options = read_options(self)
             elsewhere = self.admitted_elsewhere(context)
+            warn_of_run_timeout(context, self.log)
             if options.flow != "legacy" and not elsewhere:
                 self._queue(context, options, self.admission_demand(context))
         why = f"The pods ask for {elsewhere}" if elsewhere else "Deployment flow legacy"
@@ -136,11 +149,10 @@ class AdmissionMixin(BaseOperator):
             options = read_options(self)
             self._stop_here(admission, options)
             fresh = self.admission_demand(context)
-            reason = outdated(fresh, admission, demand)
+            reason = self._obstacle(context, admission, fresh, demand)
             if reason and admission.outcome == "admitted":
                 self.log.warning("Nothing was created: %s", reason)
                 self._queue(context, options, fresh, reason, admission.admission)
-            self._take_up(context, admission)
             try:
                 return super().execute(context)
             except StaleQuotaError as error:
@@ -161,8 +173,10 @@ class AdmissionMixin(BaseOperator):
             flow=options.flow,
             reason=reason,
             admission=admission,
+            keep_application=getattr(self, "on_kill_action", None) == OnKillAction.KEEP_POD,
             queue_timeout_seconds=self._queue_seconds(),
         ).checked()
+        self.application_facts = {"namespace": request["namespace"], "priority": options.priority}
         if any(pods.requests for pods in demand.pod_sets):
             self.log.info("Demand: %s", describe_demand(demand))
         again = f", again: {reason}" if reason else ""
@@ -187,7 +201,22 @@ class AdmissionMixin(BaseOperator):
                 raise AirflowException(admission.reason)
             self.log.warning("%s Going on without a queue, as on_unclaimed asks.", admission.reason)
 
-    def _take_up(self, context: Context, admission: AdmissionEvent) -> None:
+    def _obstacle(
+        self, context: Context, admission: AdmissionEvent, fresh: Demand, demand: dict[str, Any] | None
+    ) -> str:
+        """Get ready for the operator's work; say why it cannot be done now, empty when it can."""
+        if not admission.adopt:
+            reason = outdated(fresh, admission, demand)
+            if not reason:
+                self._label(context, admission)
+            return reason
+        self._label(context, admission)
+        if not self.take_up(context, admission.adopt):
+            return f"pod {admission.adopt} of the lost attempt is not gone on with"
+        self.log.info("Going on with pod %s of the lost attempt", admission.adopt)
+        return ""
+
+    def _label(self, context: Context, admission: AdmissionEvent) -> None:
         """Label the pods to come with the job that the grant belongs to; without an arbiter there is none."""
         if admission.outcome == "admitted":
             self.log.info(

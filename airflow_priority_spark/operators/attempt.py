@@ -11,6 +11,8 @@ from airflow_priority_spark.spark.identity import TaskKey
 from airflow_priority_spark.spark.request import ConnectionRef, demand_from_json
 
 if TYPE_CHECKING:
+    from logging import Logger
+
     from airflow.sdk import Context
 
     from airflow_priority_spark.cluster.connections import ClusterConnection
@@ -39,6 +41,17 @@ def task_key(context: Context) -> TaskKey:
 def clear_number(context: Context) -> int:
     """Return how often a person has cleared something of this run."""
     return getattr(context.get("dag_run"), "clear_number", None) or 0
+
+
+def warn_of_run_timeout(context: Context, log: Logger) -> None:
+    """Say that the run has a time limit in which time in the queue counts, if it has one."""
+    timeout = getattr(context["dag"], "dagrun_timeout", None)
+    if timeout is not None:
+        log.warning(
+            "The DAG has a dagrun_timeout of %s: time in the queue counts, and a run that is over it skips "
+            "this task while it waits",
+            timeout,
+        )
 
 
 def outdated(fresh: Demand, admission: AdmissionEvent, demand: dict[str, Any] | None) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the driver pod leaves behind: its log and its exit code.
+"""What the driver pod leaves behind: its log, its events and its exit code.
 
 The pod goes with its application, so both are read before anything is deleted. A log that is too long is
 cut in its middle: how a job began and how it ended say more than what lies between. Neither may ever turn
@@ -9,13 +9,14 @@ a success into a failure or hide why a job failed: what cannot be read is said a
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from urllib3.exceptions import HTTPError
 
 from airflow_priority_spark.cluster.connections import ClusterConnection
-from airflow_priority_spark.cluster.kinds import PODS
+from airflow_priority_spark.cluster.kinds import EVENTS, PODS
 from airflow_priority_spark.cluster.transport import Refused, open_response, request_json
 from airflow_priority_spark.errors import PrioritySparkError
 
@@ -80,19 +81,46 @@ def _copy(response: BaseHTTPResponse, log: logging.Logger, left: int) -> bool:
     return True
 
 
-def describe_end(connection: ClusterConnection, namespace: str, pod: str) -> str:
-    """Say how the driver's container ended, e.g. ``driver exit code 1 (OOMKilled)``; empty when unknown."""
+def copy_events(connection: ClusterConnection, namespace: str, pod: str, log: logging.Logger) -> None:
+    """Copy what Kubernetes has noted about a driver pod (scheduling, images, evictions), oldest first."""
+    try:
+        query = {"fieldSelector": f"involvedObject.name={pod}"}
+        found = request_json(connection, "GET", EVENTS.path(namespace), query=query)
+    except (Refused, PrioritySparkError) as error:
+        log.warning("The events of driver pod %s cannot be read: %s", pod, error)
+        return
+    for event in sorted(found.get("items") or (), key=_when):
+        log.info("[event] %s %s: %s", _when(event), event.get("reason"), event.get("message"))
+
+
+def _when(event: Mapping[str, Any]) -> str:
+    return str(event.get("lastTimestamp") or event.get("eventTime") or "")
+
+
+@dataclass(frozen=True, slots=True)
+class DriverEnd:
+    """How a driver's container ended; nothing when that is not known.
+
+    :param sentence: e.g. ``driver exit code 1 (OOMKilled)``.
+    """
+
+    code: int | None = None
+    sentence: str = ""
+
+
+def driver_end(connection: ClusterConnection, namespace: str, pod: str) -> DriverEnd:
+    """Look how a driver's container ended."""
     try:
         found = request_json(connection, "GET", PODS.path(namespace, pod))
     except (Refused, PrioritySparkError):
-        return ""
+        return DriverEnd()
     for status in (found.get("status") or {}).get("containerStatuses") or ():
         ended = (status.get("state") or {}).get("terminated")
         if status.get("name") == CONTAINER and ended:
             reason = ended.get("reason") or ""
             extra = f" ({reason})" if reason not in ("", "Error", "Completed") else ""
-            return f"driver exit code {ended.get('exitCode')}{extra}"
-    return ""
+            return DriverEnd(ended.get("exitCode"), f"driver exit code {ended.get('exitCode')}{extra}")
+    return DriverEnd()
 
 
 def _lines(response: BaseHTTPResponse) -> Iterator[bytes]:

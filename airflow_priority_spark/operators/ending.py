@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_priority_spark.errors import PrioritySparkError
@@ -28,7 +29,10 @@ class End:
     """What ``SparkApplicationTrigger`` fired.
 
     :param status: ``completed``, ``failed``, ``vanished``, ``timed_out`` or ``starved``.
+    :param message: the trigger's words, or the quota that refused it.
     :param action: what is done about a starved job.
+    :param error: the Spark operator's words. They may quote what it was given, so no event carries them:
+        the worker reads them.
     """
 
     connection: Mapping[str, Any]
@@ -44,11 +48,24 @@ class End:
     job_id: str = ""
     admission: int = 0
     action: str = ""
+    error: str = ""
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> End:
         """Read an event; keys of a newer trigger are ignored."""
         return cls(**{item.name: event[item.name] for item in fields(cls) if item.name in event})
+
+    def with_error(self, connection: ClusterConnection) -> End:
+        """Add what the Spark operator says of an application without success, if that can be read."""
+        from airflow_priority_spark.cluster.applications import get_application
+
+        if self.status in ("completed", "vanished"):
+            return self
+        with suppress(PrioritySparkError):
+            view = get_application(connection, self.namespace, self.name)
+            if view is not None and view.uid == self.uid:
+                return replace(self, error=view.error)
+        return self
 
     @property
     def where(self) -> str:
@@ -81,18 +98,25 @@ class End:
         if self.status == "vanished":
             return f"{self.message} before it had ended; nobody told this task why."
         what = f"ended as {self.state}" if self.by_itself else self.message
-        parts = [f"SparkApplication {self.where} {what}", driver_end]
-        parts += [self.message if self.by_itself else "", self.executor_failures]
+        said = self.error or (self.message if self.by_itself else "")
+        parts = [f"SparkApplication {self.where} {what}", driver_end, said, self.executor_failures]
         return "; ".join(part for part in parts if part)
 
 
-def kept_because(end: End, *, delete_on_termination: bool, keep_on_failure: bool) -> str:
-    """Return the option that keeps an ended application, empty when it is deleted."""
+def kept_because(
+    end: End, *, delete_on_termination: bool, keep_on_failure: bool, handed_over: bool = False
+) -> str:
+    """Return the option that keeps an ended application, empty when it is deleted.
+
+    :param handed_over: other tasks are told of an application that completed.
+    """
     if not end.by_itself:
         return ""
     if not delete_on_termination:
         return "delete_on_termination"
-    return "keep_on_failure" if keep_on_failure and end.status == "failed" else ""
+    if end.status == "failed":
+        return "keep_on_failure" if keep_on_failure else ""
+    return "do_xcom_push" if handed_over else ""
 
 
 def keep(connection: ClusterConnection, end: End, option: str, log: logging.Logger) -> None:

@@ -2,12 +2,14 @@
 """What a kill of a worker deletes: the application it is creating, has created, or is finishing.
 
 Airflow gives a kill 30 seconds. The two requests it takes, a look and a deletion of what was seen, fit in
-even when the API server is at its slowest.
+even when the API server is at its slowest. A kill may strike while the creation is on its way to the API
+server; so what is not there yet is looked for again, for a few seconds.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 #: Longest silence of the API server; connecting may take 5 s more, each time.
 READ_SECONDS: Final = 8.0
+#: How long, and how often, an application is looked for whose creation nobody has answered.
+APPEAR_SECONDS: Final = 4.0
+_PAUSE_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +47,12 @@ class Target:
         from airflow_priority_spark.cluster.applications import get_application
 
         where = (self.namespace, self.name)
+        patience = time.monotonic() + (0.0 if self.uid else APPEAR_SECONDS)
         try:
             view = get_application(self.connection, *where, read_seconds=READ_SECONDS)
+            while view is None and time.monotonic() < patience:
+                time.sleep(_PAUSE_SECONDS)
+                view = get_application(self.connection, *where, read_seconds=READ_SECONDS)
         except PrioritySparkError as error:
             log.warning("Killed, but SparkApplication %s/%s cannot be looked at: %s", *where, error)
             return

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Links at a task to the Spark UI of its running application, and to the history server afterwards.
+"""Links at a task: to its queue, to the Spark UI of its running application, to the history server.
 
 Airflow asks an operator's links for their address each time a worker lets go of the task, and keeps the
 answer as an XCom. So the operator only notes what it has learned of its application; where no address is
@@ -17,6 +17,17 @@ from airflow_priority_spark import settings
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
     from airflow.sdk.types import TaskInstanceKey
+
+
+class QueueLink(BaseOperatorLink):
+    """A view of the queue that the task waits in: ``[priority_spark] queue_url``."""
+
+    name = "Spark queue"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002
+        """Return the address, empty before the task has asked for a place."""
+        known = getattr(operator, "application_facts", {})
+        return fill_in(settings.load().queue_url, known) if known.get("priority") else ""
 
 
 class SparkUILink(BaseOperatorLink):
@@ -42,7 +53,7 @@ class SparkHistoryLink(BaseOperatorLink):
 
 
 def fill_in(template: str, known: dict[str, str]) -> str:
-    """Replace ``{application_id}``, ``{namespace}`` and ``{name}``; other braces are the address's own."""
-    for name in ("application_id", "namespace", "name"):
+    """Replace the names of what is known in braces; other braces are the address's own."""
+    for name in ("application_id", "namespace", "name", "priority"):
         template = template.replace(f"{{{name}}}", known.get(name, ""))
     return template

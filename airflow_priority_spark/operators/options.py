@@ -51,11 +51,23 @@ def read_options(operator: HasOptions, configured: settings.Settings | None = No
     configured = configured or settings.load()
     flow = one_of("deployment_flow", operator.deployment_flow or configured.deployment_flow, FLOWS)
     return Options(
-        priority=check_pool("priority", operator.priority or configured.default_priority),
+        priority=_priority(operator.priority or configured.default_priority, configured),
         flow="legacy" if configured.arbiter == "off" else cast("Flow", flow),
         unclaimed_seconds=_seconds(operator.unclaimed_seconds, configured.unclaimed_seconds),
         on_unclaimed=one_of("on_unclaimed", operator.on_unclaimed or configured.on_unclaimed, ON_UNCLAIMED),
     )
+
+
+def _priority(name: Any, configured: settings.Settings) -> str:
+    """Return a priority pool that some queue may have; the arbiter knows whether this queue has it."""
+    pool, known = check_pool("priority", name), settings.known_priorities(configured)
+    if known is not None and pool not in known:
+        raise InvalidInput(
+            "priority",
+            name,
+            f"{', '.join(sorted(known))} (of [priority_spark] priority_pools and more_priorities)",
+        )
+    return pool
 
 
 def one_of(option: str, value: Any, allowed: tuple[str, ...]) -> str:

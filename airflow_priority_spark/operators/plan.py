@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from airflow_priority_spark import settings
 from airflow_priority_spark.errors import InvalidManifest
 from airflow_priority_spark.operators.bypass import other_queue
+from airflow_priority_spark.operators.handover import refuse_sidecar
 from airflow_priority_spark.operators.lifecycle import Lifecycle, read_lifecycle
 from airflow_priority_spark.operators.options import one_of, read_options
 from airflow_priority_spark.operators.rendering import render_manifest
@@ -69,11 +70,14 @@ def make_plan(operator: PrioritySparkKubernetesOperator) -> Plan:
     template = _template(operator)
     manifest = render_manifest(template, image=operator.image, code_path=operator.code_path)
     validate_manifest(manifest)
+    result = compute_demand(manifest, reserve=cast("Reserve", reserve))
+    if operator.do_xcom_push:
+        refuse_sidecar(manifest)
     elsewhere = other_queue(manifest)
     return Plan(
         manifest=manifest,
         namespace=_namespace(operator, manifest),
-        result=compute_demand(manifest, reserve=cast("Reserve", reserve)),
+        result=result,
         connection=_connection(operator, template.get("kubernetes") or {}),
         priority=options.priority,
         flow="legacy" if elsewhere else options.flow,

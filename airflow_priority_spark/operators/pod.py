@@ -9,25 +9,29 @@ example of how to put ``AdmissionMixin`` before an operator.
 from __future__ import annotations
 
 import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_priority_spark.errors import InvalidManifest, InvalidQuantity
 from airflow_priority_spark.operators.admission_mixin import TEMPLATED, AdmissionMixin
 from airflow_priority_spark.operators.bypass import other_queue
+from airflow_priority_spark.operators.links import QueueLink
 from airflow_priority_spark.scheduling.constraints import conceal
 from airflow_priority_spark.scheduling.model import Container, Demand, PodScope, PodSet, Toleration
 from airflow_priority_spark.scheduling.resources import CPU, MEMORY, Resources
 from airflow_priority_spark.spark.affinity import affinity_of, looks_elsewhere
 from airflow_priority_spark.spark.identity import LABEL_POD_SET
-from airflow_priority_spark.spark.states import is_quota_refusal
+from airflow_priority_spark.spark.states import is_quota_refusal, quota_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow.sdk import Context
     from kubernetes.client import V1Pod
+    from pendulum import DateTime
 
 POD: Final = "pod"
 _OPERATORS: Final = ("Exists", "Equal")
@@ -36,9 +40,10 @@ _OPERATORS: Final = ("Exists", "Equal")
 class PriorityKubernetesPodOperator(AdmissionMixin, KubernetesPodOperator):
     """Queues a pod by priority and creates it when the cluster has room for it.
 
-    It takes what the stock operator takes. A task that finds a living pod of an earlier try of its own
-    (``durable``) goes on with it instead of queueing: that pod has its room. Time in the queue does not
-    count against ``execution_timeout``.
+    It takes what the stock operator takes. Time in the queue does not count against ``execution_timeout``.
+    Every try has a place of its own in the queue and a pod of its own: the arbiter deletes what an earlier
+    try, or a task that was killed or cleared, has left. Only an attempt whose scheduler died is gone on
+    with. In the flow ``legacy`` it re-attaches as the stock operator does.
 
     :param priority: priority pool, e.g. ``high``; default ``[priority_spark] default_priority``. Templated.
     :param deployment_flow: ``priority``, ``observe`` or ``legacy``. Templated.
@@ -48,14 +53,12 @@ class PriorityKubernetesPodOperator(AdmissionMixin, KubernetesPodOperator):
     """
 
     template_fields = (*KubernetesPodOperator.template_fields, *TEMPLATED)
+    operator_extra_links = (QueueLink(),)
     name: str | None
+    pod: V1Pod | None
     pod_request_obj: V1Pod | None
-
-    def execute(self, context: Context) -> Any:
-        """Go on with a living pod of an earlier try, or ask for a place in the queue."""
-        if self.reattach_on_restart and context["ti"].try_number > 1 and self._living_pod(context):
-            return KubernetesPodOperator.execute(self, context)
-        return super().execute(context)
+    #: Labels of the admitted job; empty in the flow ``legacy`` and before the admission.
+    _job: Mapping[str, str] = MappingProxyType({})
 
     def resume_admitted(
         self, context: Context, event: Any = None, demand: dict[str, Any] | None = None
@@ -71,8 +74,27 @@ class PriorityKubernetesPodOperator(AdmissionMixin, KubernetesPodOperator):
             self.execution_timeout = datetime.timedelta(seconds=deadline - started.timestamp())
         return super().trigger_reentry(context, event)
 
+    def invoke_defer_method(
+        self, last_log_time: DateTime | None = None, context: Context | None = None
+    ) -> None:
+        """Wait as the stock operator does, with a trigger that Airflow can take every event of."""
+        from airflow_priority_spark.triggers.pod import PriorityPodTrigger
+
+        try:
+            super().invoke_defer_method(last_log_time, context)
+        except TaskDeferred as deferred:
+            deferred.trigger = PriorityPodTrigger(**deferred.trigger.serialize()[1])
+            raise
+
+    def find_pod(self, namespace: str, context: Context, *, exclude_checked: bool = True) -> V1Pod | None:
+        """Return the pod of the admitted job; in the flow ``legacy`` what the stock operator finds."""
+        if not self._job:
+            return super().find_pod(namespace, context, exclude_checked=exclude_checked)
+        selector = ",".join(f"{name}={value}" for name, value in self._job.items())
+        return next(iter(self.client.list_namespaced_pod(namespace, label_selector=selector).items), None)
+
     def get_or_create_pod(self, pod_request_obj: V1Pod, context: Context) -> V1Pod:
-        """Create the pod.
+        """Create the pod; in the flow ``legacy`` perhaps go on with one of an earlier try.
 
         :raises StaleQuotaError: when a quota refuses it.
         """
@@ -81,10 +103,13 @@ class PriorityKubernetesPodOperator(AdmissionMixin, KubernetesPodOperator):
         from airflow_priority_spark.operators.submission import StaleQuotaError
 
         try:
-            return super().get_or_create_pod(pod_request_obj, context)
+            if not self._job:
+                return super().get_or_create_pod(pod_request_obj, context)
+            # A pod of an earlier try is none of this job's, and the stock operator would take it.
+            return self.pod_manager.create_pod(pod=pod_request_obj)
         except ApiException as error:
             if error.status == 403 and is_quota_refusal(str(error.body)):
-                raise StaleQuotaError(str(error.body)) from error
+                raise StaleQuotaError(quota_refusal(str(error.body))) from error
             raise
 
     # --- what the queue has to know
@@ -108,9 +133,18 @@ class PriorityKubernetesPodOperator(AdmissionMixin, KubernetesPodOperator):
         """Say whether the pod's labels put it into a queue of Kueue."""
         return other_queue(self._manifest(context))
 
+    def take_up(self, context: Context, name: str) -> bool:
+        """Go on with the pod of a lost attempt unless it is gone or going."""
+        pod = self.find_pod(self.admission_namespace(context), context)
+        if pod is None or pod.metadata.name != name or pod.metadata.deletion_timestamp:
+            return False
+        self.pod = pod
+        return True
+
     def carry(self, labels: Mapping[str, str]) -> None:
         """Label the pod that was measured, which is the one that is created."""
         assert self.pod_request_obj is not None
+        self._job = dict(labels)
         self.pod_request_obj.metadata.labels.update(labels, **{LABEL_POD_SET: POD})
 
     def _manifest(self, context: Context) -> dict[str, Any]:
@@ -121,15 +155,6 @@ class PriorityKubernetesPodOperator(AdmissionMixin, KubernetesPodOperator):
             self.name = self._set_name(self.name)
             self.pod_request_obj = self.build_pod_request_obj(context)
         return cast("dict[str, Any]", ApiClient().sanitize_for_serialization(self.pod_request_obj))
-
-    def _living_pod(self, context: Context) -> bool:
-        namespace = self.admission_namespace(context)
-        pod = self.find_pod(namespace, context)
-        self.pod_request_obj = None
-        if pod is None or pod.metadata.deletion_timestamp or pod.status.phase not in ("Pending", "Running"):
-            return False
-        self.log.info("Going on with pod %s of an earlier try, without queueing", pod.metadata.name)
-        return True
 
     def _exclude_queue_time(self, context: Context) -> None:
         """Move the deadline that the stock operator computes from the task's first start."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.cncf.kubernetes.operators.spark_kubernetes import SparkKubernetesOperator
 from airflow.providers.cncf.kubernetes.utils.pod_manager import OnKillAction
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from airflow_priority_spark import settings
 from airflow_priority_spark.errors import (
@@ -25,11 +25,18 @@ from airflow_priority_spark.errors import (
     PrioritySparkError,
 )
 from airflow_priority_spark.operators.application import application_body
-from airflow_priority_spark.operators.attempt import clear_number, connect, outdated, task_key
+from airflow_priority_spark.operators.attempt import (
+    clear_number,
+    connect,
+    outdated,
+    task_key,
+    warn_of_run_timeout,
+)
 from airflow_priority_spark.operators.ending import End, keep, kept_because, remove
+from airflow_priority_spark.operators.handover import push_driver, reference
 from airflow_priority_spark.operators.killing import Target
 from airflow_priority_spark.operators.lifecycle import Lifecycle, Timeout, read_lifecycle
-from airflow_priority_spark.operators.links import SparkHistoryLink, SparkUILink
+from airflow_priority_spark.operators.links import QueueLink, SparkHistoryLink, SparkUILink
 from airflow_priority_spark.operators.options import read_options
 from airflow_priority_spark.operators.plan import Plan, make_plan
 from airflow_priority_spark.operators.template_files import ApplicationOperator
@@ -39,7 +46,6 @@ from airflow_priority_spark.spark.identity import (
     LABEL_INSTANCE,
     LABEL_TASK_KEY,
     application_name,
-    belongs_to,
     job_labels,
 )
 from airflow_priority_spark.spark.request import (
@@ -55,6 +61,7 @@ if TYPE_CHECKING:
 
     from airflow_priority_spark.cluster.applications import ApplicationView
     from airflow_priority_spark.cluster.connections import ClusterConnection
+    from airflow_priority_spark.operators.driver import DriverEnd
 
 _NO_USE_TO_RETRY = (InvalidInput, CustomResourceMissing, PermissionMissing)
 
@@ -73,6 +80,8 @@ class PrioritySparkKubernetesOperator(ApplicationOperator):
     :param unclaimed_seconds: after so long without an arbiter the task log says so.
     :param on_unclaimed: what happens then: ``wait``, ``fail`` or ``legacy``.
     :param namespace: default: the manifest's, else ``default``.
+    :param do_xcom_push: return which application it was (as the API server writes it: ``metadata.name`` …),
+        and keep an application that completed until its time to live is over.
     :param queue_timeout: a job that has waited so long is cancelled. This and the other times are seconds or
         a ``timedelta``, 0 for no limit; where none is given, the configuration's counts.
     :param submission_timeout: from the application's creation until its driver pod exists.
@@ -87,7 +96,7 @@ class PrioritySparkKubernetesOperator(ApplicationOperator):
     :param driver_log_bytes: bytes of the driver's log that are copied.
     """
 
-    operator_extra_links = (SparkUILink(), SparkHistoryLink())
+    operator_extra_links = (QueueLink(), SparkUILink(), SparkHistoryLink())
     template_fields = [*SparkKubernetesOperator.template_fields, "priority", "deployment_flow"]  # noqa: RUF012
 
     def __init__(  # noqa: PLR0913 - one keyword per option
@@ -113,11 +122,6 @@ class PrioritySparkKubernetesOperator(ApplicationOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(namespace=namespace, do_xcom_push=do_xcom_push, **kwargs)
-        if do_xcom_push:
-            raise ValueError(
-                f"do_xcom_push: True is not valid for task {self.task_id!r}; allowed: False. A driver pod "
-                "has no XCom sidecar to read a result from; let the job write its result to storage."
-            )
         self.priority = priority
         self.deployment_flow = deployment_flow
         self.dynamic_allocation_reserve = dynamic_allocation_reserve
@@ -172,29 +176,35 @@ class PrioritySparkKubernetesOperator(ApplicationOperator):
                 self._submit_legacy(context, plan, admission)
             self._submit_admitted(context, plan, admission, demand)
 
-    def resume_finished(self, context: Context, event: Any = None) -> None:  # noqa: ARG002 - Airflow's call
+    def resume_finished(self, context: Context, event: Any = None) -> dict[str, Any] | None:
         """Fetch the driver's log, clean up and end the task as the application ended, or wait once more.
 
         :param event: what ``SparkApplicationTrigger`` fired.
+        :return: with ``do_xcom_push``, which application it was.
         """
         with self._clear_failures():
-            end = End.from_event(event)
-            self._know(end.namespace, end.name, end.application_id)
+            found = End.from_event(event)
+            self._know(found.namespace, found.name, found.application_id)
             life = read_lifecycle(self, settings.load())
-            connection = connect(end.ref)
+            connection = connect(found.ref)
+            end = found.with_error(connection)
             if not self._kept(end, life):
                 self._target = Target(connection, end.namespace, end.name, uid=end.uid)
-            driver_end = self._read_end(connection, end, life)
+            push_driver(context, end)
+            driver = self._read_end(connection, end, life)
             if end.status == "vanished":
-                raise ApplicationFailed(end.sentence(driver_end))
+                raise ApplicationFailed(end.sentence(driver.sentence))
             again = end.way_back()
             if again and end.job_id and read_options(self).flow != "legacy":
                 remove(connection, end.namespace, end.name, end.uid, self.log)
                 self._queue(make_plan(self), reason=again, admission=end.admission, application=end.name)
             self._clean_up(connection, end, life)
+            if end.status == "failed" and driver.code in self.skip_on_exit_code:
+                raise AirflowSkipException(end.sentence(driver.sentence))
             if end.status != "completed":
-                raise ApplicationFailed(end.sentence(driver_end))
+                raise ApplicationFailed(end.sentence(driver.sentence))
             self.log.info("SparkApplication %s completed", end.where)
+            return reference(end) if self.do_xcom_push else None
 
     def on_kill(self) -> None:
         """Delete the application this process is creating, has created or was given; safe to repeat."""
@@ -217,6 +227,7 @@ class PrioritySparkKubernetesOperator(ApplicationOperator):
             keep_application=self.on_kill_action == OnKillAction.KEEP_POD,
             queue_timeout_seconds=plan.life.queue_timeout,
         ).checked()
+        self.application_facts = {"namespace": plan.namespace, "priority": plan.priority}
         again = f", again: {reason}" if reason else ""
         self.log.info("Waiting in the queue %s/%s%s", plan.namespace, plan.priority, again)
         self.defer(
@@ -227,18 +238,14 @@ class PrioritySparkKubernetesOperator(ApplicationOperator):
         raise AssertionError("defer raises")
 
     def _tell_plan(self, context: Context, plan: Plan) -> None:
+        if self.callbacks:
+            self.log.warning("callbacks have no effect: no worker watches the driver pod")
         self.log.info("Demand: %s", describe_demand(plan.result.demand))
         for line in plan.result.explain:
             self.log.info("  %s", line)
         for line in plan.result.warnings:
             self.log.warning("%s", line)
-        timeout = getattr(context["dag"], "dagrun_timeout", None)
-        if timeout is not None:
-            self.log.warning(
-                "The DAG has a dagrun_timeout of %s: time in the queue counts, and a run that is over it "
-                "skips this task while it waits",
-                timeout,
-            )
+        warn_of_run_timeout(context, self.log)
 
     # --- out of the queue
 
@@ -309,6 +316,7 @@ class PrioritySparkKubernetesOperator(ApplicationOperator):
         )
         self._target = Target(connection, plan.namespace, name, labels=labels)
         created = create_application(connection, body, labels)
+        self._target = Target(connection, plan.namespace, name, uid=created.uid)
         self.log.info("Created SparkApplication %s/%s", plan.namespace, created.name)
         return created
 
@@ -316,17 +324,14 @@ class PrioritySparkKubernetesOperator(ApplicationOperator):
         self, context: Context, connection: ClusterConnection, plan: Plan, admission: AdmissionEvent
     ) -> ApplicationView | None:
         """Return the application of a lost attempt, if the arbiter named one and it still lives."""
-        from airflow_priority_spark.cluster.applications import get_application
+        from airflow_priority_spark.operators.submission import find_lost
 
         if not admission.adopt:
             return None
-        view = get_application(connection, plan.namespace, admission.adopt)
         labels = {LABEL_TASK_KEY: task_key(context).digest(admission.instance_id)}
-        if view is None or view.deleting or not belongs_to(view.labels, labels):
-            self.log.warning("SparkApplication %s of the lost attempt is gone", admission.adopt)
-            return None
-        self.log.info("Going on with SparkApplication %s of the lost attempt", view.name)
-        self._target = Target(connection, plan.namespace, view.name, uid=view.uid)
+        view = find_lost(connection, plan.namespace, admission.adopt, labels, self.log)
+        if view is not None:
+            self._target = Target(connection, plan.namespace, view.name, uid=view.uid)
         return view
 
     def _follow(self, plan: Plan, admission: AdmissionEvent, view: ApplicationView) -> NoReturn:
@@ -354,20 +359,26 @@ class PrioritySparkKubernetesOperator(ApplicationOperator):
     # --- at the end
 
     def _know(self, namespace: str, name: str, application_id: str = "") -> None:
-        self.application_facts = {"namespace": namespace, "name": name, "application_id": application_id}
+        self.application_facts |= {"namespace": namespace, "name": name, "application_id": application_id}
 
-    def _read_end(self, connection: ClusterConnection, end: End, life: Lifecycle) -> str:
-        from airflow_priority_spark.operators.driver import copy_log, describe_end
+    def _read_end(self, connection: ClusterConnection, end: End, life: Lifecycle) -> DriverEnd:
+        from airflow_priority_spark.operators.driver import DriverEnd, copy_events, copy_log, driver_end
 
         if not end.driver_pod:
-            return ""
+            return DriverEnd()
+        pod = (connection, end.namespace, end.driver_pod)
         if self.get_logs:
-            copy_log(connection, end.namespace, end.driver_pod, self.log, limit=life.driver_log_bytes)
-        return describe_end(connection, end.namespace, end.driver_pod)
+            copy_log(*pod, self.log, limit=life.driver_log_bytes)
+        if self.log_events_on_failure and end.status != "completed":
+            copy_events(*pod, self.log)
+        return driver_end(*pod)
 
     def _kept(self, end: End, life: Lifecycle) -> str:
         return kept_because(
-            end, delete_on_termination=self.delete_on_termination, keep_on_failure=life.keep_on_failure
+            end,
+            delete_on_termination=self.delete_on_termination,
+            keep_on_failure=life.keep_on_failure,
+            handed_over=self.do_xcom_push,
         )
 
     def _clean_up(self, connection: ClusterConnection, end: End, life: Lifecycle) -> None:

@@ -26,7 +26,7 @@ from airflow_priority_spark.errors import (
 )
 from airflow_priority_spark.operators.application import LABEL_CLEAR, LABEL_FINISHED
 from airflow_priority_spark.spark.identity import belongs_to
-from airflow_priority_spark.spark.states import COMPLETED, is_quota_refusal
+from airflow_priority_spark.spark.states import COMPLETED, is_quota_refusal, quota_refusal
 
 log = logging.getLogger(__name__)
 
@@ -116,6 +116,26 @@ def find_leftovers(
     )
 
 
+def find_lost(
+    connection: ClusterConnection,
+    namespace: str,
+    name: str,
+    labels: Mapping[str, str],
+    task_log: logging.Logger,
+) -> ApplicationView | None:
+    """Return the application of an attempt whose scheduler died; ``None`` when it is gone or going.
+
+    :param labels: what tells that it is ours.
+    :raises PermissionMissing, ClusterUnavailable: as for every request.
+    """
+    view = get_application(connection, namespace, name)
+    if view is None or view.deleting or not belongs_to(view.labels, labels):
+        task_log.warning("SparkApplication %s of the lost attempt is gone", name)
+        return None
+    task_log.info("Going on with SparkApplication %s of the lost attempt", name)
+    return view
+
+
 def _take_up(
     connection: ClusterConnection, namespace: str, name: str, labels: Mapping[str, str]
 ) -> ApplicationView:
@@ -138,7 +158,7 @@ def _explain(
     connection: ClusterConnection, refused: Refused, namespace: str, name: str
 ) -> PrioritySparkError:
     if is_quota_refusal(refused.message):
-        return StaleQuotaError(refused.message)
+        return StaleQuotaError(quota_refusal(refused.message))
     if refused.code == 404 and "namespaces " in refused.message:
         return InvalidInput("namespace", namespace, f"a namespace that exists in {connection}")
     if refused.code in (400, 422):

@@ -9,6 +9,7 @@ Source: ``api/v1beta2/sparkapplication_types.go`` (``ApplicationStateType``), sp
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,6 +19,10 @@ SUBMITTED: Final = "SUBMITTED"
 RUNNING: Final = "RUNNING"
 COMPLETED: Final = "COMPLETED"
 FAILED: Final = "FAILED"
+
+_REFUSAL: Final = re.compile(
+    r'exceeded quota: [^\n]*?limited: [^\s"]+|failed to validate resource quota(?: "[^"\n]{0,253}")?'
+)
 
 TERMINAL: Final = frozenset({COMPLETED, FAILED})
 
@@ -34,6 +39,15 @@ def is_quota_refusal(message: str) -> bool:
     operator's ``sparkapplication_validator.go`` ("failed to validate resource quota").
     """
     return "exceeded quota" in message or "failed to validate resource quota" in message
+
+
+def quota_refusal(message: str) -> str:
+    """Return the last refusal in a text, from the quota's name to its numbers, empty when there is none.
+
+    What stands around it (an answer of the API server, a log) may quote what nobody else should see.
+    """
+    found = _REFUSAL.findall(message)
+    return str(found[-1]).rstrip(".,;") if found else ""
 
 
 @dataclass(frozen=True, slots=True)

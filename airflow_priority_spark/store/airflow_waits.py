@@ -25,6 +25,7 @@ from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from airflow_priority_spark.scheduling.jobs import JobState
+from airflow_priority_spark.store.deferrals import RESUME_METHOD
 from airflow_priority_spark.store.models import Job
 
 #: At most so many jobs are explained at a time.
@@ -57,6 +58,9 @@ def waits_in_airflow(session: Session, admitted_before: datetime.datetime) -> di
             Job.state == JobState.ADMITTED.value,
             Job.admitted_at <= admitted_before,
             TaskInstance.state.in_([TaskInstanceState.SCHEDULED, TaskInstanceState.QUEUED]),
+            # A task that is to go on elsewhere than after its admission has been on a worker since: its
+            # application or pod has ended before anybody saw it.
+            TaskInstance.next_method == RESUME_METHOD,
         )
         .order_by(Job.admitted_at, Job.id)
         .limit(LIMIT)

@@ -28,6 +28,9 @@ from airflow_priority_spark.spark.identity import TaskKey
 #: Intake knows our deferrals by this class path, never by a cursor over trigger ids (SQLite reuses them).
 ADMISSION_TRIGGER: Final = "airflow_priority_spark.triggers.admission.AdmissionTrigger"
 
+#: The method that every operator of ours goes on with when its job is admitted.
+RESUME_METHOD: Final = "resume_admitted"
+
 
 @dataclass(frozen=True, slots=True)
 class Deferral:

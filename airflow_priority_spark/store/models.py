@@ -251,6 +251,7 @@ class Job(Base):
     started_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
     ended_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
     reason: Mapped[str] = mapped_column(Text, nullable=False, default="")
+    # From here on in the order of the migrations, so that both ways to the tables make the same ones.
     queue_deadline: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
     service: Mapped[str | None] = mapped_column(String(250), nullable=True)
     bundle: Mapped[str | None] = mapped_column(String(250), nullable=True)

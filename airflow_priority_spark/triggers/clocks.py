@@ -116,9 +116,8 @@ def _began(clock: str, app: Followed, driver: SparkPod | None, now: float, *, fi
 
 def _sentence(clock: str, app: Followed, driver: SparkPod | None, taken: float, limit: float) -> str:
     if clock == SUBMISSION:
-        said = f"; the operator says: {app.view.error}" if app.view.error else ""
         what = f"has no driver pod after {taken:.0f} s, in state {app.view.state or 'new'}"
-        return f"{what} (submission_timeout is {limit:g} s){said}"
+        return f"{what} (submission_timeout is {limit:g} s)"
     if clock == SCHEDULING:
         why = f": {driver.unschedulable}" if driver is not None and driver.unschedulable else ""
         return (

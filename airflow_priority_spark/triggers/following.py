@@ -34,11 +34,13 @@ class Followed:
 
     :param application_id: Spark's own id of the run, empty before the driver runs.
     :param submitted: when the operator last tried to submit it, POSIX seconds.
+    :param ended: when its run ended, POSIX seconds.
     """
 
     view: ApplicationView
     application_id: str = ""
     submitted: float | None = None
+    ended: float | None = None
 
     @property
     def pods_key(self) -> PodsKey:
@@ -88,6 +90,7 @@ def followed(raw: Mapping[str, Any]) -> Followed:
         application(raw),
         str(status.get("sparkApplicationId") or ""),
         instant(status.get("lastSubmissionAttemptTime")),
+        instant(status.get("terminationTime")),
     )
 
 

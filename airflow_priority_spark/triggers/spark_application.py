@@ -19,7 +19,8 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 from airflow_priority_spark.cluster.applications import Deletion, delete_application, get_application
 from airflow_priority_spark.errors import PrioritySparkError
 from airflow_priority_spark.spark.request import ConnectionRef
-from airflow_priority_spark.spark.states import COMPLETED
+from airflow_priority_spark.spark.states import COMPLETED, quota_refusal
+from airflow_priority_spark.triggers import settling
 from airflow_priority_spark.triggers.clocks import Clocks, Limits
 from airflow_priority_spark.triggers.following import DRIVER, EXECUTOR, Followed, SparkPod
 from airflow_priority_spark.triggers.starvation import (
@@ -27,7 +28,6 @@ from airflow_priority_spark.triggers.starvation import (
     LOG_LINES,
     Shortage,
     ShortageClock,
-    find_refusal,
 )
 from airflow_priority_spark.triggers.telling import SHOWN, Teller, last_lines, summarize
 from airflow_priority_spark.triggers.watching import Snapshot, connect, follow
@@ -35,10 +35,6 @@ from airflow_priority_spark.triggers.watching import Snapshot, connect, follow
 CLASSPATH: Final = "airflow_priority_spark.triggers.spark_application.SparkApplicationTrigger"
 #: Seconds an application must be missing from the watch before, and between, single looks at it.
 LOOK_SECONDS: Final = 5.0
-#: Seconds from the start of the trigger to its event at the earliest. A task that runs again before its
-#: scheduler has seen the worker end is failed by it (https://github.com/apache/airflow/issues/72716), and a
-#: worker may notice that end only after ``[workers] min_heartbeat_interval``, 5 s by default.
-SETTLE_SECONDS: Final = 7.0
 #: Longest silence of the API server that a kill puts up with; Airflow gives it 30 s altogether.
 KILL_READ_SECONDS: Final = 10.0
 #: Seconds between two looks into the log of a driver that lacks executors, at least and at most.
@@ -121,7 +117,7 @@ class SparkApplicationTrigger(BaseEventTrigger):
         """Fire once our application has ended."""
         started = time.monotonic()
         payload = await self._await_end(shared_stream)
-        await asyncio.sleep(max(0.0, started + SETTLE_SECONDS - time.monotonic()))
+        await asyncio.sleep(settling.left(started))
         yield TriggerEvent(payload)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -195,14 +191,15 @@ class SparkApplicationTrigger(BaseEventTrigger):
         return self._payload("vanished", message=f"SparkApplication {self._where} was deleted{other}")
 
     async def _follow(self, app: Followed, snapshot: Snapshot) -> dict[str, Any] | None:
-        self._says.state(app)
-        self._says.watch("pods", snapshot.pods_error)
         pods = snapshot.pods.get(app.pods_key, ())
+        driver = _driver(app, pods)
+        self._says.state(app, driver)
+        self._says.watch("pods", snapshot.pods_error)
         await self._take_failures(app, snapshot)
         if app.view.terminal:
             status = "completed" if app.view.state == COMPLETED else "failed"
-            return self._payload(status, app, message=app.view.error)
-        driver = _driver(app, pods)
+            # The operator's words may quote what it was given, and the event lies in the database in clear.
+            return self._payload(status, app, message=quota_refusal(app.view.error))
         executors = [pod for pod in pods if pod.role == EXECUTOR]
         self._says.waiting(DRIVER, [pod for pod in pods if pod.role == DRIVER])
         self._says.waiting(EXECUTOR, executors)
@@ -238,7 +235,7 @@ class SparkApplicationTrigger(BaseEventTrigger):
         lines = await asyncio.to_thread(
             last_lines, snapshot.connection, driver, lines=LOG_LINES, since=FORGET_SECONDS
         )
-        refusal = find_refusal("\n".join(lines))
+        refusal = quota_refusal("\n".join(lines))
         if refusal:
             self._shortage.refused(refusal, time.time())
 

@@ -9,7 +9,6 @@ pods that the scheduler cannot place, or the driver's own log that says its pods
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ from airflow_priority_spark.triggers.following import Followed, SparkPod
 FORGET_SECONDS: Final = 60.0
 #: Lines of a driver's log in which a refusal is looked for.
 LOG_LINES: Final = 200
-_REFUSAL: Final = re.compile(r"exceeded quota: [^\n]*?limited: \S+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +95,3 @@ def describe_waiting(pods: Iterable[SparkPod]) -> str:
     said = Counter(pod.unschedulable for pod in pods)
     parts = [f"{count} pod{'s' if count > 1 else ''}: {message}" for message, count in said.most_common(3)]
     return "; ".join(parts)
-
-
-def find_refusal(log: str) -> str:
-    """Return the last refusal by a quota in a driver's log, empty when there is none."""
-    found = _REFUSAL.findall(log)
-    return str(found[-1]).rstrip(".,;") if found else ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from urllib3.exceptions import HTTPError
@@ -17,6 +18,7 @@ from airflow_priority_spark.cluster.connections import ClusterConnection
 from airflow_priority_spark.cluster.kinds import PODS
 from airflow_priority_spark.cluster.transport import Refused, open_response
 from airflow_priority_spark.errors import PrioritySparkError
+from airflow_priority_spark.spark.states import COMPLETED, FAILED, NEW, RUNNING, SUBMITTED
 from airflow_priority_spark.triggers.following import Followed, SparkPod
 from airflow_priority_spark.triggers.starvation import Shortage, describe_waiting
 
@@ -29,6 +31,10 @@ LAST_LINES: Final = 20
 _LAST_BYTES: Final = 64 * 1024
 #: Seconds the kubelet may take for the end of a log; others wait behind it.
 _READ_SECONDS: Final = 10.0
+#: States that only a run leads to, and those that a driver may also fail on the way to.
+_AFTER_RUN: Final = frozenset({"SUCCEEDING", COMPLETED})
+_PERHAPS_AFTER_RUN: Final = frozenset({"FAILING", FAILED})
+_BEFORE_RUN: Final = frozenset({NEW, SUBMITTED, "PENDING_RERUN"})
 
 
 class Teller:
@@ -40,22 +46,38 @@ class Teller:
     def __init__(self, log: Logger, where: str) -> None:
         self._log, self._where = log, where
         self._state: tuple[str, str] | None = None
+        self._ran = False
         self._waiting: dict[str, str] = {}
         self._interrupted = {"applications": False, "pods": False}
         self._short = ""
 
-    def state(self, app: Followed) -> None:
-        """Say a state of the application that is new."""
+    def state(self, app: Followed, driver: SparkPod | None = None) -> None:
+        """Say a state of the application that is new.
+
+        A watch shows what is, not what was: a short run may be over when it is first looked at. That it
+        ran is said all the same, with its times.
+        """
         view, before = app.view, self._state
         self._state = (view.state, view.driver_pod)
         if before == self._state:
             return
         arrow = f"{before[0] or 'new'} -> " if before is not None and before[0] != view.state else ""
-        driver = f", driver pod {view.driver_pod}" if view.driver_pod else ""
+        arrow += self._missed(app, driver)
+        named = f", driver pod {view.driver_pod}" if view.driver_pod else ""
         error = f": {view.error}" if view.error else ""
-        self._log.info(
-            "SparkApplication %s: %s%s%s%s", self._where, arrow, view.state or "new", driver, error
-        )
+        self._log.info("SparkApplication %s: %s%s%s%s", self._where, arrow, view.state or "new", named, error)
+
+    def _missed(self, app: Followed, driver: SparkPod | None) -> str:
+        """Return the run that no picture showed, as a step on the way."""
+        state, started = app.view.state, driver.started if driver is not None else None
+        over = state in _AFTER_RUN or (state in _PERHAPS_AFTER_RUN and started is not None)
+        missed = over and not self._ran
+        self._ran = state not in _BEFORE_RUN and (self._ran or over or state == RUNNING)
+        if not missed:
+            return ""
+        times = [f"{word} {_clock(at)}" for word, at in (("from", started), ("to", app.ended)) if at]
+        span = " ".join(times) + ", " if times else ""
+        return f"{RUNNING} ({span}seen afterwards) -> "
 
     def waiting(self, role: str, pods: Sequence[SparkPod]) -> None:
         """Say what the scheduler says of pods that no node takes, and when all of them have found one."""
@@ -92,6 +114,10 @@ class Teller:
             self._log.warning("The watch is interrupted and goes on trying: %s", error)
         else:
             self._log.warning("Pods cannot be watched, so nothing is said of them meanwhile: %s", error)
+
+
+def _clock(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%H:%M:%S}Z"
 
 
 def summarize(failures: Iterable[SparkPod]) -> str:

@@ -22,6 +22,7 @@ DAGS = Path(__file__).parent / "dags"
 
 #: One application of the tests' DAGs at a time: a driver and an executor of one CPU each.
 ONE = {"requests.cpu": "2", "requests.memory": "8Gi", "pods": "10"}
+HALF = {**ONE, "requests.cpu": "1"}
 TWO = {**ONE, "requests.cpu": "4"}
 AMPLE = {"requests.cpu": "12", "requests.memory": "48Gi", "pods": "50"}
 NAMESPACES = {
@@ -29,6 +30,7 @@ NAMESPACES = {
     "small": ONE,
     **dict.fromkeys(("fail-queued", "fail-running", "clear-queued", "clear-running"), ONE),
     **dict.fromkeys(("pausing", "order", "crowd"), ONE),
+    **dict.fromkeys(("pod-ends", "pod-failed", "pod-cleared"), HALF),
     "given-back": {**ONE, "requests.cpu": "6"},
     **dict.fromkeys(("arbiter-dies", "scheduler-dies", "triggerer-dies"), TWO),
 }

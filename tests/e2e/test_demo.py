@@ -71,7 +71,15 @@ class RunningDemo:
 
 
 @pytest.fixture
-def demo(tmp_path):
+def interruptible():
+    """Let the demo hear Ctrl-C also where the tests run in the background, whose shell makes it deaf."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def demo(tmp_path, interruptible):
     started = []
 
     def start(*arguments):

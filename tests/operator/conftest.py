@@ -27,7 +27,7 @@ def database_kind(request):
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch):
     """There is no scheduler here whose heartbeat a resumed task would have to wait for."""
-    monkeypatch.setattr("airflow_priority_spark.triggers.spark_application.SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_priority_spark.triggers.settling.SETTLE_SECONDS", 0.0)
 
 
 def pytest_runtest_logreport(report):

@@ -23,7 +23,7 @@ REQUIREMENTS: Final[dict[int, str]] = {
     13: "Starvation is detected and answered: warn, fail or requeue",
     14: "The spec of an application is never patched",
     15: "Driver logs are in the task log in both flows; a failing cleanup never hides the root error",
-    16: "XCom from a driver is refused clearly",
+    16: "XCom tells which application it was; a sidecar for a driver's result is refused; nothing hangs",
     17: "restartPolicy defaults to Never and is otherwise honoured",
     18: "Applications for Kueue, Volcano or YuniKorn skip the queue and are tracked, SUSPENDED included",
     19: "One list and watch per connection and namespace, listed again after 410",

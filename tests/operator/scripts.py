@@ -15,10 +15,19 @@ KEY = ("job-1", "1")
 LABELS = {LABEL_JOB: KEY[0], LABEL_ADMISSION: KEY[1]}
 
 
-def app(state="RUNNING", *, created=0.0, error="", submitted=None, driver="pi-driver", deleting=False):
+def app(
+    state="RUNNING",
+    *,
+    created=0.0,
+    error="",
+    submitted=None,
+    ended=None,
+    driver="pi-driver",
+    deleting=False,
+):
     """Return an application of ours."""
     view = ApplicationView("n", "pi", "u", state, driver, error, created, deleting, LABELS)
-    return Followed(view, "spark-1", submitted)
+    return Followed(view, "spark-1", submitted, ended)
 
 
 def pod(role="driver", name=None, *, phase="Running", created=0.0, **fields):

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import threading
 import time
 from types import SimpleNamespace
 
 import pytest
-from airflow.sdk.exceptions import AirflowException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from airflow_priority_spark.operators.application import LABEL_FINISHED
 from airflow_priority_spark.spark.identity import application_name, job_labels
@@ -91,6 +92,44 @@ def test_10_a_killed_worker_deletes_what_it_has_created_and_may_be_killed_twice(
     operator.on_kill()
     assert names(kubernetes, namespace) == []
     assert time.monotonic() - began < 30
+
+
+def test_10_a_worker_killed_while_its_creation_is_under_way_deletes_what_comes_of_it(
+    ref, namespace, kubernetes, monkeypatch
+):
+    operator, created = task(ref, namespace, spec=LONG), []
+
+    def strike(connection, body, labels):
+        # The API server gets the creation when the kill has already begun.
+        made = threading.Timer(1.0, kubernetes.submit, (namespace, body))
+        made.start()
+        operator.on_kill()
+        made.join()
+        created.append(body["metadata"]["name"])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("airflow_priority_spark.operators.submission.create_application", strike)
+    with pytest.raises(KeyboardInterrupt):
+        operator.resume_admitted(task_context(), admitted())
+    assert (created, names(kubernetes, namespace)) == ([NAME], [])
+
+
+def test_10_a_worker_killed_while_it_reads_the_end_deletes_the_application_and_keeps_what_is_to_be_kept(
+    ref, namespace, kubernetes, monkeypatch
+):
+    for options, left in (({"delete_on_termination": False}, [NAME]), ({}, [])):
+        operator = task(ref, namespace, **options)
+        event = run(operator)
+        ending = task(ref, namespace, **options)
+
+        def strike(*_, ending=ending, **__):
+            ending.on_kill()
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("airflow_priority_spark.operators.driver.copy_log", strike)
+        with pytest.raises(KeyboardInterrupt):
+            ending.resume_finished(task_context(), event)
+        assert names(kubernetes, namespace) == left
 
 
 def test_10_a_killed_trigger_deletes_by_uid_and_may_be_killed_twice(ref, namespace, kubernetes):
@@ -192,6 +231,28 @@ def test_15_a_cleanup_that_fails_does_not_hide_the_root_error(cluster, ref, name
     assert "could not be deleted: cannot delete sparkapplications" in said.text
 
 
-def test_16_xcom_from_a_driver_is_refused_with_the_reason(ref):
-    with pytest.raises(ValueError, match=r"do_xcom_push: True is not valid .*no XCom sidecar"):
-        task(ref, "n", do_xcom_push=True)
+def test_16_with_xcom_the_next_task_is_told_of_an_application_that_is_still_there(ref, namespace, kubernetes):
+    context = task_context()
+    operator = task(ref, namespace, do_xcom_push=True)
+    event = run(operator)
+    told = operator.resume_finished(context, event)
+    kept = kubernetes.application(namespace, told["metadata"]["name"])
+    assert kept["metadata"]["uid"] == told["metadata"]["uid"]
+    assert kept["metadata"]["labels"][LABEL_FINISHED] == "completed"
+    assert kept["spec"]["timeToLiveSeconds"] > 0
+    assert told["status"]["applicationState"] == {"state": "COMPLETED"}
+    assert "spec" not in told, "a manifest may hold secrets"
+    assert context["ti"].xcom == {"pod_name": event["driver_pod"], "pod_namespace": namespace}
+
+
+def test_16_without_xcom_nothing_is_told_and_nothing_kept(ref, namespace, kubernetes):
+    operator = task(ref, namespace)
+    assert operator.resume_finished(task_context(), run(operator)) is None
+    assert names(kubernetes, namespace) == []
+
+
+def test_16_a_sidecar_that_nothing_would_read_is_refused(ref):
+    spec = spark_application("pi")
+    spec["spec"]["driver"]["sidecars"] = [{"name": "airflow-xcom-sidecar", "image": "alpine"}]
+    with pytest.raises(AirflowFailException, match=r"^spec.driver.sidecars: 'airflow-xcom-sidecar' is not"):
+        task(ref, "n", spec=spec, do_xcom_push=True).execute(task_context())

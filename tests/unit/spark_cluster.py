@@ -25,8 +25,9 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    """A cluster with simulated drivers; user ``reader`` may neither create nor delete applications."""
+    """A cluster with simulated drivers; its user ``reader`` may not do everything."""
     denials = [Denial(DENIED, verb, APPLICATIONS) for verb in ("create", "delete")]
+    denials.append(Denial(DENIED, "list", "events"))
     with EmbeddedCluster.start(
         tmp_path_factory.mktemp("cluster"), runtime="simulated", simulated_seconds=0.2, denials=denials
     ) as running:
@@ -95,6 +96,16 @@ def names(kubernetes, namespace):
     return [item["metadata"]["name"] for item in found["items"]]
 
 
+class TaskInstance(SimpleNamespace):
+    """What our operators read and write of a task instance."""
+
+    def xcom_push(self, key, value):
+        self.xcom[key] = value
+
+    def xcom_pull(self, task_ids, key="return_value"):
+        return self.xcom[task_ids][key]
+
+
 def task_context(dag_timeout=None, **more):
     """Return what our operator reads of a task's context."""
     ti = {
@@ -104,12 +115,14 @@ def task_context(dag_timeout=None, **more):
         "task_id": "aggregate",
         "map_index": -1,
         "try_number": 1,
+        "xcom": {},
     }
-    return {"ti": SimpleNamespace(**{**ti, **more}), "dag": SimpleNamespace(dagrun_timeout=dag_timeout)}
+    return {"ti": TaskInstance(**{**ti, **more}), "dag": SimpleNamespace(dagrun_timeout=dag_timeout)}
 
 
 __all__ = [
     "DENIED",
+    "TaskInstance",
     "cluster",
     "connection",
     "kubernetes",

@@ -9,25 +9,17 @@ they are: whoever reaches loopback may read what drivers print.
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
-import ssl
 import tempfile
 from pathlib import Path
 
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from airflow_priority_spark.embedded.certificate import HOST, server_context
 from airflow_priority_spark.embedded.client import ClusterClient
 from airflow_priority_spark.embedded.errors import ApiError
 from airflow_priority_spark.embedded.kinds import PODS
 from airflow_priority_spark.embedded.logbook import LogBook
 from airflow_priority_spark.embedded.podlogs import find_log, log_lines
-
-HOST = "127.0.0.1"
 
 
 class LogEndpoint:
@@ -45,7 +37,9 @@ class LogEndpoint:
     async def start(self) -> int:
         """Begin to listen; returns the port."""
         await self._runner.setup()
-        await web.TCPSite(self._runner, HOST, 0, ssl_context=_context()).start()
+        with tempfile.TemporaryDirectory() as directory:
+            context = server_context(Path(directory, "kubelet.pem"), "priority-spark kubelet")
+        await web.TCPSite(self._runner, HOST, 0, ssl_context=context).start()
         port: int = self._runner.addresses[0][1]
         return port
 
@@ -68,36 +62,3 @@ class LogEndpoint:
             await response.write(line)
         await response.write_eof()
         return response
-
-
-def _context() -> ssl.SSLContext:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "priority-spark kubelet")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=365))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    with tempfile.TemporaryDirectory() as directory:
-        file = Path(directory, "kubelet.pem")
-        file.touch(mode=0o600)
-        file.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-            + certificate.public_bytes(serialization.Encoding.PEM)
-        )
-        context.load_cert_chain(file)
-    return context

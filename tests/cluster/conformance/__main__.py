@@ -12,7 +12,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import urllib3
+
 from airflow_priority_spark.embedded.process import EmbeddedCluster
+from tests.cluster.conformance.builtin_types import record_types
 from tests.cluster.conformance.chapters import CHAPTERS
 from tests.cluster.conformance.comparison import acceptances, differences
 from tests.cluster.conformance.runner import Server
@@ -30,11 +33,15 @@ def main() -> int:
         print("without the scheduling chapter: the other cluster has nodes, which its sentences would count")
         chapters.remove("scheduling")
     print(f"real: {theirs.version()}; {sum(len(CHAPTERS[name]) for name in chapters)} requests")
+    # Asked for with the kubeconfig; the warning would come with every request.
+    urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     with (
         tempfile.TemporaryDirectory() as directory,
         EmbeddedCluster.start(Path(directory), runtime="simulated", bare=True) as cluster,
         prepared(theirs),
     ):
+        if arguments.record:
+            record_types(theirs)
         ours = Server(cluster.kubeconfig)
         failures = sum(_compare(name, theirs, ours, record=arguments.record) for name in chapters)
     print(f"{failures} differences that are not accepted")
@@ -44,7 +51,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make conformance", description=__doc__)
     parser.add_argument("--kubeconfig", type=Path, required=True, help="of the other cluster")
-    parser.add_argument("--record", action="store_true", help="keep the other cluster's answers")
+    parser.add_argument("--record", action="store_true", help="keep its answers and its types")
     parser.add_argument("--chapter", action="append", choices=CHAPTERS, help="only this chapter; repeatable")
     return parser.parse_args()
 

@@ -13,6 +13,8 @@ import yaml
 
 ACCEPTED = Path(__file__).with_name("accepted.yaml")
 _ABSENT = "<absent>"
+# What is told of an answer that was not expected.
+_LONGEST = 300
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class Difference:
     embedded: Any
 
     def __str__(self) -> str:
-        return f"{self.request}\n    {self.path}\n        real:     {self.real}\n        embedded: {self.embedded}"
+        values = f"        real:     {self.real}\n        embedded: {self.embedded}"
+        return f"{self.request}\n    {self.path}\n{values}"
 
 
 @dataclass(frozen=True)
@@ -54,13 +57,27 @@ def differences(
     """Return what is not accepted, and the acceptances that were used."""
     found, used = [], set()
     for request, answer in real.items():
-        for path, one, other in _walk("", answer, embedded.get(request, _ABSENT)):
+        for path, one, other in _pairs(answer, embedded.get(request, _ABSENT)):
             difference = Difference(request, path, one, other)
             covering = [acceptance for acceptance in accepted if acceptance.covers(difference)]
             used.update(covering)
             if not covering:
                 found.append(difference)
     return found, used
+
+
+def _pairs(one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Yield what differs; of answers with another status no more than that, and what they say."""
+    if not isinstance(one, Mapping) or not isinstance(other, Mapping) or one["code"] == other["code"]:
+        yield from _walk("", one, other)
+    else:
+        yield "code", _summary(one), _summary(other)
+
+
+def _summary(answer: Mapping[str, Any]) -> Any:
+    body = answer["body"]
+    message = body.get("message", "") if isinstance(body, Mapping) else body
+    return f"{answer['code']} {str(message)[:_LONGEST]}".strip()
 
 
 def _walk(path: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:

@@ -15,7 +15,7 @@ _AGE = re.compile(r"\d+(ms|s|m|h|d)(\d+(s|m|h))?")
 _GENERATED = re.compile(r"(-)[bcdfghjklmnpqrstvwxz2456789]{5}\b")
 _VERSION_KEYS = ("resourceVersion", "continue")
 # Ownership of fields is compared by what it does (conflicts), not by how it is written down.
-_DROPPED = ("managedFields", "selfLink")
+_DROPPED = ("managedFields", "selfLink", "storageVersionHash")
 
 
 def normalised(answer: Any, namespace: str) -> Any:
@@ -42,7 +42,7 @@ def _value(key: str, value: Any, namespace: str) -> Any:
     if key == "columnDefinitions" and value:
         # Their descriptions are prose for people.
         return [{name: item for name, item in column.items() if name != "description"} for column in value]
-    if key == "cells":
+    if key.rpartition(".")[2] == "cells" and value is not None:
         return [_cell(cell, namespace) for cell in value]
     return normalised(value, namespace)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A request of the conformance list, as data: what is sent, what is remembered, and what of the answer counts.
+"""A request of the conformance list, as data: what is sent, what is kept, and what of the answer counts.
 
 Paths and bodies may name ``{ns}``, the namespace each chapter has to itself, and whatever earlier requests of
 the chapter kept. Cluster-scoped objects are called ``{ns}-…`` so that two runs do not meet.

@@ -34,11 +34,17 @@ class Server:
         self._token = next((one["value"] for one in auth if one["key"] == "authorization"), "")
 
     def version(self) -> str:
-        """Its Kubernetes version."""
-        return self.send(Request("", "GET", "/version"), {})[1]["gitVersion"]
+        """Its Kubernetes version; one built from source has no other name for it than these two numbers."""
+        found = self.send(Request("", "GET", "/version"), {})[1]
+        return f"{found['major']}.{found['minor']}"
 
     def send(self, request: Request, names: Mapping[str, str]) -> tuple[int, Any]:
         """Send a request; returns the status code and the decoded body (a watch's as a list)."""
+        code, body, _ = self._exchange(request, names)
+        return code, body
+
+    def _exchange(self, request: Request, names: Mapping[str, str]) -> tuple[int, Any, dict[str, Any]]:
+        """Send a request; returns the headers that count as well."""
         headers = {"Accept": request.accept, "Content-Type": request.content_type}
         if token := self._token if request.token is None else request.token:
             headers["Authorization"] = token
@@ -51,7 +57,10 @@ class Server:
         answer = self._http.request(
             request.method, url.replace(" ", "%20"), body=body, headers=headers, retries=False
         )
-        return answer.status, _decoded(answer.data)
+        # What a refused request is warned about besides concerns nobody.
+        names_told = ("Warning",) if answer.status < 400 else ("Retry-After",)
+        told = {name: answer.headers.getlist(name) for name in names_told if name in answer.headers}
+        return answer.status, _decoded(answer.data), told
 
     def perform(self, requests: Sequence[Request]) -> dict[str, Any]:
         """Send a chapter; returns the answers by title."""
@@ -70,25 +79,26 @@ class Server:
             self.send(_namespace("DELETE", names["ns"]), names)
 
     def _perform(self, request: Request, names: dict[str, str], made: list[str]) -> dict[str, Any] | None:
-        code, body = self.answer(request, names)
+        code, body, told = self.answer(request, names)
         if request.method == "POST" and code == 201 and "/namespaces/" not in request.path:
             made.append(f"{filled(request.path, names).partition('?')[0]}/{found(body, 'metadata.name')}")
         names |= {name: str(found(body, path)) for name, path in request.keep.items()}
         if not request.compared:
             return None if code < 400 else {"code": code, "body": normalised(body, names["ns"])}
         shown = {path: found(body, path) for path in request.look} if request.look else body
-        return {"code": code, "body": normalised(shown, names["ns"])}
+        headers = {"headers": told} if told else {}
+        return {"code": code, **headers, "body": normalised(shown, names["ns"])}
 
-    def answer(self, request: Request, names: Mapping[str, str]) -> tuple[int, Any]:
-        """Send a request until its answer is the one it waits for, for half a minute at most."""
+    def answer(self, request: Request, names: Mapping[str, str]) -> tuple[int, Any, dict[str, Any]]:
+        """Send a request until its answer is the one it waits for, for a minute at most."""
         end = time.monotonic() + UNTIL_SECONDS
         while True:
-            code, body = self.send(request, names)
+            code, body, told = self._exchange(request, names)
             if request.until is None or time.monotonic() > end:
-                return code, body
+                return code, body, told
             path, wanted = request.until
             if _is_there(code if path == "code" else found(body, path), wanted):
-                return code, body
+                return code, body, told
             time.sleep(0.1)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What both clusters must be like while the requests are sent: the SparkApplication CRD, no operator, no nodes."""
+"""What both clusters must be like while requests are sent: with the CRD, without an operator and nodes."""
 
 from __future__ import annotations
 

@@ -296,6 +296,7 @@ def test_deleting_a_namespace_empties_it_first(kubernetes):
 
 def test_an_unknown_token_is_unauthorized(embedded_cluster):
     stranger = client.Configuration(host=embedded_cluster.url)
+    stranger.verify_ssl = False
     stranger.api_key = {"authorization": "Bearer nobody"}
 
     assert refusal(client.CoreV1Api(client.ApiClient(stranger)).list_node) == (401, "Unauthorized")

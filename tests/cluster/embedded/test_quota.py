@@ -99,6 +99,7 @@ def test_a_terminating_pod_counts_until_its_grace_is_over(kubernetes, namespace)
 def test_a_quota_with_a_scope_counts_the_pods_of_its_scope_only(kubernetes, namespace):
     body = {"metadata": {"name": "q"}, "spec": {"hard": {"pods": "1"}, "scopes": ["BestEffort"]}}
     kubernetes.core.create_namespaced_resource_quota(namespace, body)
+    kubernetes.until_quota_is(namespace, {"pods": "1"}, "q")
     kubernetes.core.create_namespaced_pod(namespace, pod("burstable"))
     carefree = pod("carefree")
     carefree["spec"]["containers"][0]["resources"] = {}

@@ -89,7 +89,7 @@ def test_a_watch_ends_in_time_with_a_bookmark_when_asked_for(kubernetes, namespa
     seen = note(kubernetes, namespace, "a")
     note(kubernetes, "default", "elsewhere")
     kubernetes.core.delete_namespaced_config_map("elsewhere", "default")
-    options = {"resource_version": seen, "timeout_seconds": 1}
+    options = {"resource_version": seen, "timeout_seconds": 3}
 
     (bookmark,) = raw_lines(kubernetes, namespace, allow_watch_bookmarks=True, **options)
 

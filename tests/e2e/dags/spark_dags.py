@@ -8,7 +8,9 @@ from pathlib import Path
 
 from airflow.sdk import DAG
 from applications import application
+from kubernetes.client import models as k8s
 
+from airflow_priority_spark.operators.pod import PriorityKubernetesPodOperator
 from airflow_priority_spark.operators.spark_kubernetes import PrioritySparkKubernetesOperator
 
 LONG = "600s"
@@ -45,6 +47,27 @@ retried = spark_dag(
     "retried", "way", application("1s", exit_code="{{ 1 if ti.try_number == 1 else 0 }}"), **RETRY
 )
 pausing = spark_dag("pausing", "pausing", application())
+
+
+def pod_dag(dag_id, namespace, **options):
+    """Build a DAG of one pod of one CPU, which uses its namespace's quota up."""
+    with DAG(dag_id, schedule=None) as dag:
+        PriorityKubernetesPodOperator(
+            task_id="spark",
+            namespace=namespace,
+            image="busybox",
+            container_resources=k8s.V1ResourceRequirements(requests={"cpu": "1", "memory": "64Mi"}),
+            deferrable=True,
+            # The test ends the container, not the embedded kubelet, which would keep its log open.
+            get_logs=False,
+            **options,
+        )
+    return dag
+
+
+pod_ends = pod_dag("pod_ends", "pod-ends")
+pod_failed = pod_dag("pod_failed", "pod-failed")
+pod_cleared = pod_dag("pod_cleared", "pod-cleared")
 
 with DAG("order", schedule=None, max_active_tasks=1000) as order:
     for pool, count in (("high", 5), ("normal", 2)):

@@ -69,9 +69,7 @@ def make_dag(
         if team is not None:
             session.add_all([Team(name=team), DagBundleModel(name=f"bundle of {team}")])
             session.flush()
-            session.execute(
-                insert(bundle_team).values(dag_bundle_name=f"bundle of {team}", team_name=team)
-            )
+            session.execute(insert(bundle_team).values(dag_bundle_name=f"bundle of {team}", team_name=team))
             session.get_one(DagModel, dag_id).bundle_name = f"bundle of {team}"
 
 

@@ -42,7 +42,6 @@ class Typed:
         said = ended.value.code
         return said if isinstance(said, str) else self.capsys.readouterr().err
 
-
     def ends(self, *words: str) -> tuple[int, str]:
         """Return exit code and standard error of a command that fails."""
         with pytest.raises(SystemExit) as ended:

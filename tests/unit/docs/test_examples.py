@@ -8,6 +8,8 @@ import shlex
 from types import SimpleNamespace
 
 import pytest
+from airflow.providers.cncf.kubernetes.operators.spark_kubernetes import SparkKubernetesOperator
+from airflow.providers.cncf.kubernetes.sensors.spark_kubernetes import SparkKubernetesSensor
 from airflow.sdk import DAG
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
@@ -28,6 +30,8 @@ STOCK_OPTIONS = {
     "code_path",
     "kubernetes_conn_id",
     "get_logs",
+    "log_events_on_failure",
+    "skip_on_exit_code",
     "reattach_on_restart",
     "delete_on_termination",
     "cluster_context",
@@ -42,7 +46,7 @@ STOCK_OPTIONS = {
 
 def own_options(operator):
     found = inspect.signature(operator.__init__).parameters.values()
-    return {p.name for p in found if p.kind is p.KEYWORD_ONLY} - {"do_xcom_push"}
+    return {p.name for p in found if p.kind is p.KEYWORD_ONLY}
 
 
 @pytest.fixture
@@ -73,7 +77,8 @@ def rendered(task, ref):
     """Return a task as it is when it runs, with a way to a cluster that is there."""
     if isinstance(task, MappedOperator):
         task = task.unmap({name: values[0] for name, values in task.expand_input.value.items()})
-    task.render_template_fields({**task_context(), "ds": "2026-01-01", "params": dict(task.params)})
+    told = {"told": {"return_value": {"metadata": {"name": "sales-told-1"}}}}
+    task.render_template_fields({**task_context(xcom=told), "ds": "2026-01-01", "params": dict(task.params)})
     task.kubernetes_conn_id, task.config_file, task.cluster_context = ref.conn_id, ref.config_file, None
     task.in_cluster = False
     return task
@@ -90,7 +95,9 @@ def test_every_example_parses_renders_and_asks_for_room(page, folder, ref):
     for _, tasks in run_page(page, folder, failing=False):
         for task in (rendered(found, ref) for found in tasks):
             count += 1
-            if isinstance(task, PrioritySparkKubernetesOperator):
+            if isinstance(task, SparkKubernetesSensor):
+                assert task.application_name == "sales-told-1"
+            elif isinstance(task, PrioritySparkKubernetesOperator) and task.template_spec:
                 plan = make_plan(task)
                 assert plan.flow == (
                     "legacy" if task.task_id in ("straight", "kueue") else task.deployment_flow or "priority"
@@ -150,3 +157,13 @@ def test_the_migration_page_explains_everything_the_command_reports():
     table = (ROOT / "docs" / MIGRATION).read_text().partition("| it reports |")[2].partition("\n\n")[0]
     assert {name for name in ADVICE if f"`{name}`" not in table} == set()
     assert "`SparkKubernetesSensor`" in table
+
+
+def test_every_argument_of_the_stock_operator_is_in_the_guide_or_said_to_have_no_effect():
+    from demo.plan import ROOT
+
+    table = (ROOT / "docs" / MIGRATION).read_text().partition("| accepted, without effect |")[2]
+    code = "\n".join(example.text for example in of_language(GUIDE, "python"))
+    names = own_options(SparkKubernetesOperator)
+    assert names
+    assert {name for name in names if f"{name}=" not in code and f"`{name}`" not in table} == set()

@@ -6,10 +6,12 @@ from __future__ import annotations
 import time
 
 import pytest
-from airflow.sdk.exceptions import AirflowException, TaskDeferred
+from airflow.sdk.exceptions import AirflowException, AirflowSkipException, TaskDeferred
 
+from airflow_priority_spark.cluster.connections import resolve
 from airflow_priority_spark.operators import driver
 from airflow_priority_spark.spark.request import AdmissionRequest, ConnectionRef
+from airflow_priority_spark.spark.states import quota_refusal
 from airflow_priority_spark.triggers.admission import AdmissionTrigger
 from tests.unit.operators.tasks import JOB, submit, task
 from tests.unit.spark_cluster import DENIED, names, spark_application, task_context
@@ -26,7 +28,7 @@ def ended(kubernetes, trigger, status):
         "connection": trigger.connection,
         "status": status,
         "state": found["applicationState"]["state"],
-        "message": found["applicationState"].get("errorMessage", ""),
+        "message": quota_refusal(found["applicationState"].get("errorMessage", "")),
         "driver_pod": found.get("driverInfo", {}).get("podName", ""),
         "namespace": trigger.namespace,
         "name": trigger.name,
@@ -64,10 +66,17 @@ def test_a_failed_application_fails_the_task_with_state_exit_code_and_the_operat
     with pytest.raises(AirflowException) as caught:
         operator.resume_finished(task_context(), event)
     assert str(caught.value).startswith(
-        f"SparkApplication {namespace}/{event['name']} ended as FAILED; driver exit code 3; "
+        f"SparkApplication {namespace}/{event['name']} ended as FAILED; driver exit code 3; driver container "
     )
-    assert event["message"] in str(caught.value)
     assert "[driver] " in said.text
+    assert names(kubernetes, namespace) == []
+
+
+@pytest.mark.parametrize("codes", [3, (2, 3)])
+def test_an_exit_code_that_the_author_skips_on_skips_the_task(run, kubernetes, namespace, codes):
+    operator, event, _ = run("failed", spec=spark_application("pi", exit_code=3), skip_on_exit_code=codes)
+    with pytest.raises(AirflowSkipException, match="ended as FAILED; driver exit code 3"):
+        operator.resume_finished(task_context(), event)
     assert names(kubernetes, namespace) == []
 
 
@@ -82,6 +91,26 @@ def test_no_log_is_fetched_when_none_is_wanted(run):
     operator, event, said = run(get_logs=False)
     operator.resume_finished(task_context(), event)
     assert "[driver]" not in said.text
+
+
+def test_what_kubernetes_noted_about_the_driver_is_in_the_log_of_a_failure_when_asked_for(run):
+    for wanted in (True, False):
+        operator, event, said = run(
+            "failed", spec=spark_application("pi", exit_code=3), log_events_on_failure=wanted
+        )
+        with pytest.raises(AirflowException):
+            operator.resume_finished(task_context(), event)
+        noted = [line for line in said.lines if line.startswith("[event] ")]
+        assert any("Scheduled: Successfully assigned" in line for line in noted) == wanted
+        assert noted == sorted(noted, key=lambda line: line.split()[1])
+
+
+def test_events_that_may_not_be_read_are_said(cluster, namespace, listen):
+    ref = ConnectionRef(None, config_file=str(cluster.kubeconfig_of(DENIED)))
+    operator = task(ref, namespace)
+    said = listen(operator)
+    driver.copy_events(resolve(ref), namespace, "pi-driver", operator.log)
+    assert said.text.startswith("The events of driver pod pi-driver cannot be read: 403")
 
 
 def test_an_application_that_vanished_fails_the_task(ref, namespace):
@@ -150,4 +179,4 @@ def test_a_log_that_cannot_be_read_is_said(connection, namespace, ref, listen):
     said = listen(operator)
     driver.copy_log(connection, namespace, "gone-driver", operator.log)
     assert said.text.startswith("The log of driver pod gone-driver cannot be read: 404")
-    assert driver.describe_end(connection, namespace, "gone-driver") == ""
+    assert driver.driver_end(connection, namespace, "gone-driver") == driver.DriverEnd()

@@ -178,11 +178,25 @@ def test_bad_input_fails_the_task_at_once_and_names_field_value_and_what_is_allo
     assert str(caught.value).startswith(message)
 
 
-def test_xcom_from_a_driver_is_refused_when_the_dag_is_read(ref):
-    with pytest.raises(
-        ValueError, match="do_xcom_push: True is not valid for task 'aggregate'; allowed: False"
-    ):
-        task(ref, "n", do_xcom_push=True)
+XCOM_SIDECAR = [{"name": "airflow-xcom-sidecar", "image": "alpine"}]
+
+
+@pytest.mark.parametrize(
+    ("driver", "field"),
+    [
+        ({"sidecars": XCOM_SIDECAR}, "spec.driver.sidecars"),
+        ({"template": {"spec": {"containers": XCOM_SIDECAR}}}, "spec.driver.template.spec.containers"),
+    ],
+)
+def test_a_sidecar_for_a_drivers_result_is_refused_because_nothing_would_read_it(ref, driver, field):
+    options = broken(driver=driver)
+    with pytest.raises(AirflowFailException) as caught:
+        task(ref, "n", do_xcom_push=True, **options).execute(task_context())
+    assert str(caught.value).startswith(
+        f"{field}: 'airflow-xcom-sidecar' is not valid; allowed: no container"
+    )
+    without = deferral(task(ref, "n", **options).execute, task_context())
+    assert without.method_name == "resume_admitted"
 
 
 def test_priority_and_flow_are_templated_besides_what_the_stock_operator_templates():

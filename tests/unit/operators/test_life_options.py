@@ -14,7 +14,7 @@ from airflow_priority_spark.operators.application import PROTECTION
 from airflow_priority_spark.operators.lifecycle import read_lifecycle
 from airflow_priority_spark.operators.spark_kubernetes import PrioritySparkKubernetesOperator
 from airflow_priority_spark.settings import Settings
-from tests.unit.operators.tasks import submit, task
+from tests.unit.operators.tasks import deferral, submit, task
 from tests.unit.spark_cluster import spark_application, task_context
 
 SECONDS = "a timedelta or a number of seconds of at least 1; 0 for no limit"
@@ -70,6 +70,10 @@ def link(operator, name):
 def test_links_lead_to_the_configured_places_once_the_application_is_known(ref, monkeypatch):
     operator = task(ref, "n")
     assert (link(operator, "Spark UI"), link(operator, "Spark history")) == ("", "")
+    deferral(operator.execute, task_context())
+    assert link(operator, "Spark queue") == ""
+    monkeypatch.setenv("AIRFLOW__PRIORITY_SPARK__QUEUE_URL", "https://q/{namespace}/{priority}")
+    assert link(operator, "Spark queue") == "https://q/n/normal"
     operator.application_facts = {"namespace": "n", "name": "pi", "application_id": "spark-7"}
     assert (link(operator, "Spark UI"), link(operator, "Spark history")) == ("", "")
     monkeypatch.setenv("AIRFLOW__PRIORITY_SPARK__SPARK_UI_URL", "https://ui/{namespace}/{name}/{x}")
@@ -83,6 +87,7 @@ def test_links_survive_the_serialization_of_the_dag():
         PrioritySparkKubernetesOperator(task_id="t", template_spec=spark_application("pi"))
     again = DagSerialization.from_dict(DagSerialization.to_dict(dag)).get_task("t")
     assert {each.name: each.xcom_key for each in again.operator_extra_links} == {
+        "Spark queue": "_link_QueueLink",
         "Spark UI": "_link_SparkUILink",
         "Spark history": "_link_SparkHistoryLink",
     }

@@ -12,6 +12,7 @@ from tests.unit.spark_cluster import names, spark_application, task_context
 MEMORY = "a whole number with one of the suffixes b, k, m, g, t, p, such as 512m or 4g"
 QUANTITY = "a Kubernetes quantity such as 500m, 2, 1.5, 1e3, 512Mi or 4Gi"
 POOL = "the name of a priority pool, such as high or normal: at most 63 letters, digits, dashes"
+KNOWN = "high, normal (of [priority_spark] priority_pools and more_priorities)"
 NAME = "a name of 1 to 63 characters"
 CLAIM = "spark.kubernetes.executor.volumes.persistentVolumeClaim.data.options"
 
@@ -64,6 +65,7 @@ REFUSED = [
         f"spec.sparkConf[{CLAIM}.sizeLimit]: '100 gigs'",
         QUANTITY,
     ),
+    ("an unknown priority", {"priority": "urgentest"}, "priority: 'urgentest'", KNOWN),
     ("a priority that no pool could be called", {"priority": "high!"}, "priority: 'high!'", POOL),
     ("a priority over the limit", {"priority": "p" * 64}, f"priority: '{'p' * 64}'", POOL),
     ("a priority that is no text", {"priority": 7}, "priority: 7", POOL),
@@ -108,8 +110,14 @@ def test_a_name_that_only_looks_odd_is_no_reason_to_fail(ref, namespace, name):
         task(ref, namespace, **called(name)).execute(task_context())
 
 
-@pytest.mark.parametrize("priority", ["urgent", "team_a.nightly", "P1", "p" * 63])
-def test_a_pool_that_some_queue_may_have_is_left_to_the_arbiter(ref, namespace, priority):
+MORE = "AIRFLOW__PRIORITY_SPARK__MORE_PRIORITIES"
+
+
+@pytest.mark.parametrize(
+    ("more", "priority"), [("team_a.nightly, P1", "P1"), ("*", "p" * 63), ("nightly", "high")]
+)
+def test_a_pool_that_some_queue_may_have_is_left_to_the_arbiter(ref, namespace, monkeypatch, more, priority):
+    monkeypatch.setenv(MORE, more)
     with pytest.raises(TaskDeferred) as caught:
         task(ref, namespace, priority=priority).execute(task_context())
     assert caught.value.trigger.request["priority"] == priority

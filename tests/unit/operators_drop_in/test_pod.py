@@ -10,8 +10,11 @@ from types import SimpleNamespace
 import pytest
 from airflow.providers.cncf.kubernetes.operators.job import KubernetesJobOperator
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+from airflow.providers.cncf.kubernetes.triggers.pod import KubernetesPodTrigger
 from airflow.sdk import DAG
+from airflow.sdk._shared.module_loading import import_string
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferred
+from airflow.triggers.base import TriggerEvent
 from kubernetes.client import models as k8s
 
 from airflow_priority_spark.cluster.convert import pod as read_pod
@@ -24,17 +27,13 @@ from airflow_priority_spark.scheduling.usage import promises_of, usage_of
 from airflow_priority_spark.spark.admission import AdmissionEvent
 from airflow_priority_spark.spark.identity import LABEL_JOB, LABEL_TASK_KEY, TaskKey
 from airflow_priority_spark.spark.request import AdmissionRequest
+from airflow_priority_spark.triggers import settling
+from airflow_priority_spark.triggers.pod import PriorityPodTrigger
+from tests.unit.spark_cluster import TaskInstance
 
 JOB = "11111111-2222-3333-4444-555555555555"
 INSTANCE = "instance-1"
 GIB = 2**30
-
-
-class TaskInstance(SimpleNamespace):
-    """What the stock operator reads and writes of a task instance."""
-
-    def xcom_push(self, key, value):
-        self.xcom[key] = value
 
 
 def context(**more):
@@ -181,15 +180,78 @@ def test_how_long_it_may_wait_is_the_authors_else_the_configurations(ref, namesp
     assert asked.queue_timeout_seconds == 3600
 
 
-def test_a_retry_goes_on_with_the_living_pod_of_an_earlier_try(ref, namespace, kubernetes):
-    deferral(task(ref, namespace).resume_admitted, context(), admitted())
-    deferred = deferral(task(ref, namespace).execute, context(try_number=2))
-    assert deferred.method_name == "trigger_reentry"
+def test_a_retry_in_the_legacy_flow_goes_on_with_the_living_pod_of_an_earlier_try(ref, namespace, kubernetes):
+    for attempt in (1, 2):
+        operator = task(ref, namespace, deployment_flow="legacy")
+        assert deferral(operator.execute, context(try_number=attempt)).method_name == "trigger_reentry"
     assert len(kubernetes.pods(namespace)) == 1
 
 
-def test_a_retry_without_a_living_pod_queues(ref, namespace):
+def test_a_retry_queues_and_makes_a_pod_of_its_own(ref, namespace, kubernetes):
+    deferral(task(ref, namespace).resume_admitted, context(), admitted())
     assert deferral(task(ref, namespace).execute, context(try_number=2)).method_name == "resume_admitted"
+    second = admitted(job_id="22222222-2222-3333-4444-555555555555")
+    deferral(task(ref, namespace).resume_admitted, context(try_number=2), second)
+    jobs = {pod.metadata.labels[LABEL_JOB] for pod in kubernetes.pods(namespace)}
+    assert jobs == {JOB, "22222222-2222-3333-4444-555555555555"}
+
+
+def test_an_attempt_whose_scheduler_died_goes_on_with_its_pod(ref, namespace, kubernetes, listen):
+    deferral(task(ref, namespace).resume_admitted, context(), admitted())
+    [pod] = kubernetes.pods(namespace)
+    operator = task(ref, namespace)
+    said = listen(operator)
+    following = deferral(
+        operator.resume_admitted, context(try_number=2), admitted(adopt=pod.metadata.name, valid_until=1.0)
+    )
+    assert following.trigger.pod_name == pod.metadata.name
+    assert len(kubernetes.pods(namespace)) == 1
+    assert f"Going on with pod {pod.metadata.name} of the lost attempt" in said.text
+
+
+def test_when_the_pod_of_a_lost_attempt_is_gone_the_job_waits_again(ref, namespace, kubernetes):
+    deferred = deferral(task(ref, namespace).resume_admitted, context(), admitted(adopt="clean-gone"))
+    assert request_of(deferred).reason == "pod clean-gone of the lost attempt is not gone on with"
+    assert kubernetes.pods(namespace) == []
+
+
+def test_a_pod_that_is_to_be_kept_on_a_kill_is_named_so_to_the_queue(ref, namespace):
+    for action, kept in (("delete_pod", False), ("keep_pod", True)):
+        operator = task(ref, namespace, on_kill_action=action)
+        assert request_of(deferral(operator.execute, context())).keep_application is kept
+
+
+def test_a_dagrun_timeout_in_which_the_queue_counts_is_warned_of(ref, namespace, listen):
+    operator = task(ref, namespace)
+    said = listen(operator)
+    given = context()
+    given["dag"].dagrun_timeout = datetime.timedelta(hours=1)
+    deferral(operator.execute, given)
+    assert "The DAG has a dagrun_timeout of 1:00:00" in said.text
+
+
+class TestTrigger:
+    def test_it_comes_back_from_its_row_as_it_was(self, ref, namespace):
+        trigger = deferral(task(ref, namespace).resume_admitted, context(), admitted()).trigger
+        path, kwargs = trigger.serialize()
+        assert path == "airflow_priority_spark.triggers.pod.PriorityPodTrigger"
+        again = import_string(path)(**kwargs)
+        assert again.serialize() == (path, kwargs)
+        assert isinstance(again, KubernetesPodTrigger)
+
+    async def test_a_task_is_not_resumed_before_its_scheduler_has_seen_the_worker_end(self, monkeypatch):
+        async def at_once(self):
+            yield TriggerEvent({"status": "success"})
+
+        monkeypatch.setattr(KubernetesPodTrigger, "run", at_once)
+        monkeypatch.setattr(settling, "SETTLE_SECONDS", 0.5)
+        now = datetime.datetime.now(datetime.UTC)
+        trigger = PriorityPodTrigger(
+            pod_name="p", pod_namespace="n", trigger_start_time=now, base_container_name="base"
+        )
+        began = time.monotonic()
+        assert [event.payload async for event in trigger.run()] == [{"status": "success"}]
+        assert time.monotonic() - began >= 0.5
 
 
 def test_an_hour_in_the_queue_does_not_count_against_execution_timeout(ref, namespace):
@@ -309,6 +371,15 @@ class TestDemand:
 def test_its_options_are_templated_besides_what_the_stock_operator_templates():
     stock = set(KubernetesPodOperator.template_fields)
     assert set(PriorityKubernetesPodOperator.template_fields) == stock | {"priority", "deployment_flow"}
+
+
+def test_its_link_leads_to_its_queue(ref, namespace, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__PRIORITY_SPARK__QUEUE_URL", "https://q/{namespace}/{priority}")
+    operator = task(ref, namespace, priority="high")
+    [link] = operator.operator_extra_links
+    assert link.get_link(operator, ti_key=None) == ""
+    deferral(operator.execute, context())
+    assert link.get_link(operator, ti_key=None) == f"https://q/{namespace}/high"
 
 
 def test_it_may_be_mapped():

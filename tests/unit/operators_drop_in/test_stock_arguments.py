@@ -38,9 +38,8 @@ SAMPLES = {
     "delete_on_termination": False,
     "kubernetes_conn_id": "blue",
     "random_name_suffix": False,
+    "do_xcom_push": True,
 }
-#: Refused, with a message of its own (``operators/test_enqueueing.py``).
-REFUSED = {"do_xcom_push"}
 
 
 def arguments(operator):
@@ -61,7 +60,7 @@ def made(operator, **options):
 
 
 def test_the_samples_cover_the_stock_operators_own_arguments():
-    assert set(SAMPLES) | REFUSED == set(arguments(SparkKubernetesOperator)) - {"self", "kwargs"}
+    assert set(SAMPLES) == set(arguments(SparkKubernetesOperator)) - {"self", "kwargs"}
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -74,7 +73,7 @@ def test_each_argument_is_kept_as_the_stock_operator_keeps_it(name):
     assert ours[name] == SAMPLES[name]
 
 
-@pytest.mark.parametrize("name", sorted(set(arguments(KubernetesPodOperator)) - set(SAMPLES) - REFUSED))
+@pytest.mark.parametrize("name", sorted(set(arguments(KubernetesPodOperator)) - set(SAMPLES)))
 def test_each_argument_of_the_pod_operator_below_is_accepted(name):
     default = arguments(KubernetesPodOperator)[name]
     assert name in attributes(made(PrioritySparkKubernetesOperator, **{name: default})) or name in {

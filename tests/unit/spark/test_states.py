@@ -3,7 +3,13 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_priority_spark.spark.states import ApplicationStatus, is_quota_refusal, is_terminal, read_status
+from airflow_priority_spark.spark.states import (
+    ApplicationStatus,
+    is_quota_refusal,
+    is_terminal,
+    quota_refusal,
+    read_status,
+)
 
 
 @pytest.mark.parametrize("state", ["COMPLETED", "FAILED"])
@@ -52,3 +58,16 @@ def test_a_refusal_for_a_quota_is_told_from_other_failures():
     assert is_quota_refusal(refused)
     assert is_quota_refusal('failed to validate resource quota "team-a/quota"')
     assert not is_quota_refusal("driver container failed with ExitCode: 1, Reason: Error")
+
+
+QUOTA = "exceeded quota: q, requested: pods=1, used: pods={0}, limited: pods={0}"
+
+
+def test_of_a_refusal_only_the_quota_and_its_numbers_are_taken_and_the_last_one_counts():
+    log = f'INFO key=secret\npods "x" is forbidden: {QUOTA.format(3)}. Received\n{QUOTA.format(4)}. secret'
+    assert quota_refusal(log) == QUOTA.format(4)
+    answer = '{"message":"pods \\"x\\" is forbidden: ' + QUOTA.format(5) + '","reason":"Forbidden"}'
+    assert quota_refusal(answer) == QUOTA.format(5)
+    webhook = 'denied: failed to validate resource quota "n/q": secret'
+    assert quota_refusal(webhook) == 'failed to validate resource quota "n/q"'
+    assert quota_refusal("INFO up") == ""

@@ -8,7 +8,7 @@ import asyncio
 import pytest
 
 from airflow_priority_spark.triggers.following import FailureBook, spark_pod
-from airflow_priority_spark.triggers.starvation import ShortageClock, find_refusal
+from airflow_priority_spark.triggers.starvation import ShortageClock
 from airflow_priority_spark.triggers.telling import last_lines, summarize
 from airflow_priority_spark.triggers.watching import Snapshot
 from tests.operator.scripts import KEY, LABELS, app, fires, picture, pod, trigger
@@ -87,6 +87,51 @@ def test_the_log_says_what_the_scheduler_says_of_waiting_pods_and_that_they_foun
     ]
 
 
+def states_said(listen, *pictures):
+    following = trigger()
+    said = listen(following)
+    fires(following, *pictures)
+    return [line.partition("n/pi: ")[2] for line in said.lines if "n/pi: " in line]
+
+
+def test_a_run_that_no_picture_showed_is_told_with_its_times(listen):
+    over = app("COMPLETED", ended=7203.0)
+    assert states_said(
+        listen, picture(app("SUBMITTED", driver="")), picture(over, pod(phase="Succeeded", started=7201.0))
+    ) == [
+        "SUBMITTED",
+        "SUBMITTED -> RUNNING (from 02:00:01Z to 02:00:03Z, seen afterwards) -> COMPLETED, "
+        "driver pod pi-driver",
+    ]
+    assert states_said(listen, picture(app("COMPLETED"))) == [
+        "RUNNING (seen afterwards) -> COMPLETED, driver pod pi-driver"
+    ]
+
+
+def test_a_run_that_was_seen_is_told_once(listen):
+    said = states_said(listen, *[picture(app(state)) for state in ("RUNNING", "SUCCEEDING", "COMPLETED")])
+    assert [line.partition(",")[0] for line in said] == [
+        "RUNNING",
+        "RUNNING -> SUCCEEDING",
+        "SUCCEEDING -> COMPLETED",
+    ]
+    said = states_said(listen, *[picture(app(state)) for state in ("SUCCEEDING", "COMPLETED")])
+    assert sum("RUNNING" in line for line in said) == 1
+
+
+def test_a_driver_that_failed_is_told_to_have_run_only_if_it_did(listen):
+    pictures = [picture(app("SUBMITTED")), picture(app("FAILED", error="no such image"))]
+    assert not any("RUNNING" in line for line in states_said(listen, *pictures))
+    ended = picture(app("FAILED"), pod(phase="Failed", started=1.0))
+    assert "from 00:00:01Z, seen afterwards" in states_said(listen, pictures[0], ended)[-1]
+
+
+def test_each_run_of_an_application_that_is_run_again_is_told(listen):
+    states = ("RUNNING", "PENDING_RERUN", "SUBMITTED", "COMPLETED")
+    said = states_said(listen, *[picture(app(state)) for state in states])
+    assert "RUNNING (seen afterwards)" in said[-1]
+
+
 def test_without_permission_to_watch_pods_the_end_is_still_told(listen):
     following = trigger()
     said = listen(following)
@@ -94,14 +139,6 @@ def test_without_permission_to_watch_pods_the_end_is_still_told(listen):
     pictures = [Snapshot({"pi": app(state)}, **blind) for state in ("RUNNING", "RUNNING", "COMPLETED")]
     assert fires(following, *pictures)[1]["status"] == "completed"
     assert sum("Pods cannot be watched" in line for line in said.lines) == 1
-
-
-def test_a_refusal_is_found_in_a_drivers_log_and_the_last_one_counts():
-    quota = "exceeded quota: q, requested: pods=1, used: pods={0}, limited: pods={0}"
-    message = f'pods "x" is forbidden: {quota}. Received'
-    log = "\n".join(["INFO up", message.format(3), message.format(4)])
-    assert find_refusal(log) == "exceeded quota: q, requested: pods=1, used: pods=4, limited: pods=4"
-    assert find_refusal("INFO up") == ""
 
 
 def test_evidence_that_is_not_renewed_is_forgotten():

@@ -14,6 +14,7 @@ from airflow.triggers.shared_stream import SharedStreamManager
 from airflow_priority_spark.cluster.reflector import Reflector
 from airflow_priority_spark.embedded.process import EmbeddedCluster
 from airflow_priority_spark.spark.request import ConnectionRef
+from airflow_priority_spark.triggers import settling
 from airflow_priority_spark.triggers import spark_application as module
 from airflow_priority_spark.triggers.spark_application import SparkApplicationTrigger
 from tests.cluster.applications import Kubernetes
@@ -106,10 +107,12 @@ async def test_a_completed_application_fires_with_its_driver_pod(submit, namespa
     assert len(said.lines) == len(set(said.lines))
 
 
-async def test_a_failed_application_fires_with_the_operators_words(submit):
-    (payload,) = await fired(submit("pi", exit_code=3).run())
-    assert (payload["status"], payload["state"]) == ("failed", "FAILED")
-    assert "3" in payload["message"]
+async def test_a_failed_application_says_why_in_the_log_and_not_in_the_event(submit, listen):
+    trigger = submit("pi", exit_code=3)
+    said = listen(trigger)
+    (payload,) = await fired(trigger.run())
+    assert (payload["status"], payload["state"], payload["message"]) == ("failed", "FAILED", "")
+    assert "ExitCode: 3" in said.lines[-1]
 
 
 async def test_a_rerun_is_waited_for(submit, kubernetes, namespace):
@@ -121,7 +124,7 @@ async def test_a_rerun_is_waited_for(submit, kubernetes, namespace):
 
 
 async def test_a_task_is_not_resumed_before_its_scheduler_has_seen_the_worker_end(submit, monkeypatch):
-    monkeypatch.setattr(module, "SETTLE_SECONDS", 2.0)
+    monkeypatch.setattr(settling, "SETTLE_SECONDS", 2.0)
     began = time.monotonic()
     (payload,) = await Triggerer().run(submit("pi", runtime="100ms"))
     assert payload["status"] == "completed"
@@ -129,7 +132,7 @@ async def test_a_task_is_not_resumed_before_its_scheduler_has_seen_the_worker_en
 
 
 async def test_many_tasks_share_one_watch_and_a_late_one_misses_nothing(submit, monkeypatch):
-    monkeypatch.setattr(module, "SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(settling, "SETTLE_SECONDS", 0.0)
     started = []
     start = Reflector.start
     monkeypatch.setattr(Reflector, "start", lambda self: (started.append(self), start(self)))

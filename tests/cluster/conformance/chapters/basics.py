@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tests.cluster.conformance.request import CORE, OWN, Request, config_map, delete, get, post, put
+from tests.cluster.conformance.request import CORE, OWN, Request, config_map, delete, get, patch, post, put
 
 MAPS = f"{OWN}/configmaps"
 
@@ -54,7 +54,7 @@ REQUESTS: list[Request] = [
     post("create without storing", f"{MAPS}?dryRun=All", config_map("dry", v="1")),
     get("what was not stored is not there", f"{MAPS}/dry"),
     post("dry-run with an unknown value", f"{MAPS}?dryRun=Some", config_map("dry")),
-    post("data with a key that is none", MAPS, config_map("bad-key", **{"a b": "c"})),
+    post("data with a key that is none", MAPS, config_map("bad-key", None, **{"a b": "c"})),
     get("read", f"{MAPS}/a"),
     get("read what is not there", f"{MAPS}/none"),
     put("replace", f"{MAPS}/a", config_map("a", v="2")),
@@ -140,6 +140,52 @@ REQUESTS: list[Request] = [
                 "renewTime": "2026-01-01T00:00:00.000000Z",
             },
         },
+        keep={"seen": "metadata.resourceVersion"},
+    ),
+    put(
+        "a lease renewed by its holder",
+        "/apis/coordination.k8s.io/v1/namespaces/{ns}/leases/l",
+        {
+            "metadata": {"name": "l", "resourceVersion": "{seen}"},
+            "spec": {"holderIdentity": "me", "leaseDurationSeconds": 15, "leaseTransitions": 1},
+        },
+        look=("code", "spec"),
+    ),
+    put(
+        "a lease taken by who has seen too little",
+        "/apis/coordination.k8s.io/v1/namespaces/{ns}/leases/l",
+        {
+            "metadata": {"name": "l", "resourceVersion": "{seen}"},
+            "spec": {"holderIdentity": "you", "leaseDurationSeconds": 15},
+        },
+    ),
+    post(
+        "a secret",
+        f"{OWN}/secrets",
+        {"metadata": {"name": "s"}, "stringData": {"a": "1"}, "data": {"a": "Mg==", "b": "MQ=="}},
+    ),
+    patch(
+        "a secret in plain words",
+        f"{OWN}/secrets/s",
+        {"stringData": {"a": "3"}},
+        look=("code", "data", "stringData", "type"),
+    ),
+    post(
+        "a secret with a key that is none",
+        f"{OWN}/secrets",
+        {"metadata": {"name": "t"}, "data": {"a b": "MQ=="}},
+    ),
+    post(
+        "a generated name with a prefix too long",
+        f"{MAPS}?dryRun=All",
+        {"metadata": {"generateName": "a" * 250}},
+        look=("code", "reason"),
+    ),
+    post(
+        "a generated name that is none",
+        f"{MAPS}?dryRun=All",
+        {"metadata": {"generateName": "A_"}},
+        look=("code", "reason"),
     ),
     post(
         "a lease of no duration",

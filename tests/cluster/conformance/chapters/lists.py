@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import base64
+
 from tests.cluster.conformance.request import (
     APPS,
     CORE,
@@ -10,6 +12,7 @@ from tests.cluster.conformance.request import (
     Request,
     application,
     config_map,
+    delete,
     get,
     pod,
     post,
@@ -17,6 +20,13 @@ from tests.cluster.conformance.request import (
 
 MAPS = f"{OWN}/configmaps"
 PODS = f"{OWN}/pods"
+
+
+def _token(content: str) -> str:
+    return base64.urlsafe_b64encode(content.encode()).decode().rstrip("=")
+
+
+FIRST = '{"v":"meta.k8s.io/v1","rv":1,"start":"/a\\u0000"}'
 NAMES = (
     "code",
     "kind",
@@ -114,6 +124,59 @@ REQUESTS: list[Request] = [
         keep={"more": "metadata.continue"},
     ),
     get("its last page", f"{PODS}?limit=5&continue={{more}}", look=(*NAMES, "metadata")),
+    get(
+        "a first page of three",
+        f"{MAPS}?limit=2&labelSelector=app",
+        look=NAMES,
+        keep={"state": "metadata.resourceVersion"},
+    ),
+    get(
+        "a first page to go on from",
+        f"{MAPS}?limit=1&labelSelector=app",
+        look=NAMES,
+        keep={"then": "metadata.continue", "state": "metadata.resourceVersion"},
+    ),
+    post("four", MAPS, config_map("zfour", {"app": "z"}), compared=False),
+    delete("two goes", f"{MAPS}/two", compared=False),
+    get("the rest is as it was", f"{MAPS}?limit=5&labelSelector=app&continue={{then}}", look=NAMES),
+    get(
+        "the state of that moment",
+        f"{MAPS}?labelSelector=app&resourceVersion={{state}}&resourceVersionMatch=Exact",
+        look=NAMES,
+    ),
+    get(
+        "the first page of that moment",
+        f"{MAPS}?limit=1&labelSelector=app&resourceVersion={{state}}",
+        look=(*NAMES, "metadata"),
+    ),
+    get(
+        "not older than that moment",
+        f"{MAPS}?labelSelector=app&resourceVersion={{state}}&resourceVersionMatch=NotOlderThan",
+        look=NAMES,
+    ),
+    get("a state too old", f"{MAPS}?resourceVersion=1&resourceVersionMatch=Exact"),
+    get("a state to come", f"{MAPS}?resourceVersion=99999999999999", look=("code", "reason", "details")),
+    get("a page too old", f"{MAPS}?limit=1&continue={_token(FIRST)}", keep={"late": "metadata.continue"}),
+    get("goes on in the state of now", f"{MAPS}?labelSelector=app&continue={{late}}", look=NAMES),
+    *(
+        get(f"a token {title}", f"{MAPS}?limit=1&continue={_token(content)}")
+        for title, content in (
+            ("of nothing", "{}"),
+            ("without a start", '{"v":"meta.k8s.io/v1","rv":5}'),
+            ("of another version", '{"v":"v0","rv":5,"start":"/a"}'),
+            ("without a state", '{"v":"meta.k8s.io/v1","rv":0,"start":"/a"}'),
+        )
+    ),
+    get("a page of a state", f"{MAPS}?limit=1&continue={{then}}&resourceVersion=1"),
+    get(
+        "a page matching a state",
+        f"{MAPS}?limit=1&continue={{then}}&resourceVersion=1&resourceVersionMatch=Exact",
+    ),
+    get("an exact state of any time", f"{MAPS}?resourceVersion=0&resourceVersionMatch=Exact"),
+    get("an unknown match", f"{MAPS}?resourceVersion=1&resourceVersionMatch=Perhaps"),
+    get("initial events of a list", f"{MAPS}?sendInitialEvents=true&resourceVersionMatch=NotOlderThan"),
+    get("a negative limit", f"{MAPS}?limit=-1&labelSelector=app", look=NAMES),
+    get("a timeout that is none", f"{MAPS}?timeoutSeconds=soon", look=("code", "reason")),
     get("a page that is none", f"{MAPS}?limit=1&continue=nonsense", look=("code", "reason", "message")),
     get("a limit that is none", f"{MAPS}?limit=many", look=("code", "reason")),
     get("from the cache", f"{PODS}?resourceVersion=0", look=NAMES),

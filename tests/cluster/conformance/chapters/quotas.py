@@ -43,6 +43,26 @@ def _until_used(title: str, name: str, key: str, value: str, *look: str, **optio
     )
 
 
+def _class_is(operator: str) -> dict[str, Any]:
+    values = {} if operator == "Exists" else {"values": ["{ns}-high"]}
+    return {"matchExpressions": [{"scopeName": "PriorityClass", "operator": operator, **values}]}
+
+
+def _nosy(**term: Any) -> dict[str, Any]:
+    near = {
+        "labelSelector": {"matchLabels": {"app": "x"}},
+        "topologyKey": "zone",
+        "namespaces": ["other"],
+        **term,
+    }
+    return {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [near]}}
+
+
+def _service(name: str, kind: str, ports: int) -> dict[str, Any]:
+    doors = [{"name": f"p{number}", "port": number} for number in range(1, ports + 1)]
+    return {"metadata": {"name": name}, "spec": {"type": kind, "ports": doors}}
+
+
 SIZE = "count/sparkapplications.sparkoperator.k8s.io"
 
 REQUESTS: list[Request] = [
@@ -122,6 +142,80 @@ REQUESTS: list[Request] = [
     _until_used("the usage of best", "best", "pods", "1"),
     _until_used("the usage of ending", "ending", "pods", "1"),
     _until_used("the usage of high", "high", "pods", "1"),
+    post(
+        "a quota for pods without that class",
+        QUOTAS,
+        quota("others", {"pods": "1"}, scopeSelector=_class_is("NotIn")),
+    ),
+    post(
+        "a quota for pods with a class",
+        QUOTAS,
+        quota("classy", {"pods": "9"}, scopeSelector=_class_is("Exists")),
+    ),
+    post(
+        "a quota for pods that look at other namespaces",
+        QUOTAS,
+        quota("nosy", {"pods": "0"}, scopes=["CrossNamespacePodAffinity"]),
+    ),
+    post(
+        "a quota for pods that ask", QUOTAS, quota("asking", {"requests.cpu": "20"}, scopes=["NotBestEffort"])
+    ),
+    _until_used("others are counted", "others", "pods", "3"),
+    _until_used("those with a class are counted", "classy", "pods", "1"),
+    _until_used("nosy ones are counted", "nosy", "pods", "0"),
+    get(
+        "asking ones are counted",
+        f"{QUOTAS}/asking",
+        until=("status.used", {"requests.cpu": "3"}),
+        look=("status",),
+    ),
+    post("a pod without that class above", PODS, pod("n2")),
+    delete("without the quota for others", f"{QUOTAS}/others", compared=False),
+    post("a nosy pod", PODS, pod("n3", affinity=_nosy())),
+    post(
+        "a pod that looks at its own namespace only",
+        PODS,
+        pod("n4", affinity=_nosy(namespaces=None)),
+        look=("code", "metadata.name"),
+    ),
+    post(
+        "a pod whose init container asks for more",
+        PODS,
+        pod(
+            "n5",
+            initContainers=[
+                {"name": "i", "image": "p", "resources": {"requests": {"cpu": "4", "memory": "1Gi"}}}
+            ],
+        ),
+        look=("code", "metadata.name"),
+    ),
+    get(
+        "the larger of both is counted",
+        f"{QUOTAS}/asking",
+        until=("status.used", {"requests.cpu": "8"}),
+        look=("status",),
+    ),
+    # Which of the two is named is up to the order of a Go map.
+    post(
+        "a pod that two quotas do not let in",
+        PODS,
+        pod("h3", cpu="90", priorityClassName="{ns}-high"),
+        look=("code", "reason"),
+    ),
+    post(
+        "a quota on doors",
+        QUOTAS,
+        quota("doors", {"services.nodeports": "1", "services.loadbalancers": "0"}),
+    ),
+    get(
+        "doors are counted",
+        f"{QUOTAS}/doors",
+        until=("status.used", {"services.nodeports": "0", "services.loadbalancers": "0"}),
+        look=("status",),
+    ),
+    post("a service with two doors", f"{OWN}/services", _service("d1", "NodePort", 2)),
+    post("a balanced service", f"{OWN}/services", _service("d2", "LoadBalancer", 1)),
+    delete("without the quota on doors", f"{QUOTAS}/doors", compared=False),
     post(
         "a quota on objects",
         QUOTAS,

@@ -121,6 +121,23 @@ def _node_terms(key: str, operator: str, *values: str) -> dict[str, Any]:
     return {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
 
 
+def _eviction(name: str, **options: Any) -> dict[str, Any]:
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+    return {**body, "deleteOptions": options} if options else body
+
+
+def _sidecar(cpu: str) -> dict[str, Any]:
+    resources = {"requests": {"cpu": cpu}}
+    return {"name": "side", "image": "p", "restartPolicy": "Always", "resources": resources}
+
+
+_AWAY = {"key": "away", "operator": "Exists", "effect": "NoExecute"}
+MOMENT, EVER = [{**_AWAY, "tolerationSeconds": 1}], [_AWAY]
+_WHY_GONE = tuple(f"status.conditions.1.{name}" for name in ("type", "status", "reason", "message"))
+OURS = {"matchLabels": {"kubernetes.io/metadata.name": "{ns}"}}
+NOBODY = {"matchLabels": {"kubernetes.io/metadata.name": "nobody"}}
+
+
 def _spread(key: str, when: str = "DoNotSchedule") -> list[dict[str, Any]]:
     return [
         {
@@ -229,6 +246,38 @@ REQUESTS: list[Request] = [
         nodeSelector={"zone": "z1"},
         topologySpreadConstraints=_spread("rack", "ScheduleAnyway"),
     ),
+    *_placed(
+        "affinity to pods of namespaces by their labels",
+        "w9",
+        nodeSelector={"disk": "hdd"},
+        affinity=_affinity("podAntiAffinity", HARD, [{**_near("w", "zone")[0], "namespaceSelector": {}}]),
+    ),
+    *_refused(
+        "anti-affinity to pods of chosen namespaces",
+        "w10",
+        nodeSelector={"zone": "z1"},
+        affinity=_affinity("podAntiAffinity", HARD, [{**_near("w", "zone")[0], "namespaceSelector": OURS}]),
+    ),
+    *_placed(
+        "anti-affinity to pods of no namespace",
+        "w11",
+        nodeSelector={"zone": "z1"},
+        affinity=_affinity("podAntiAffinity", HARD, [{**_near("w", "zone")[0], "namespaceSelector": NOBODY}]),
+    ),
+    *_refused(
+        "spread: fewer domains than asked for",
+        "s5",
+        labels={"app": "s"},
+        nodeSelector={"zone": "z1"},
+        topologySpreadConstraints=[{**_spread("zone")[0], "minDomains": 5}],
+    ),
+    *_placed(
+        "spread: apart by another label",
+        "s6",
+        labels={"app": "s", "turn": "2"},
+        nodeSelector={"zone": "z1"},
+        topologySpreadConstraints=[{**_spread("zone")[0], "matchLabelKeys": ["turn"]}],
+    ),
     delete("away: w1", f"{PODS}/w1?gracePeriodSeconds=0", compared=False),
     delete("away: w7", f"{PODS}/w7?gracePeriodSeconds=0", compared=False),
     delete("away: s1", f"{PODS}/s1?gracePeriodSeconds=0", compared=False),
@@ -240,6 +289,86 @@ REQUESTS: list[Request] = [
         {"metadata": {"name": "{ns}-polite"}, "value": 1000, "preemptionPolicy": "Never"},
         compared=False,
     ),
+    *_refused(
+        "an init container larger than the rest",
+        "i1",
+        nodeSelector={"disk": "ssd"},
+        initContainers=[{"name": "i", "image": "p", "resources": {"requests": {"cpu": "5"}}}],
+    ),
+    *_placed(
+        "init containers one after the other",
+        "i2",
+        nodeSelector={"disk": "ssd"},
+        initContainers=[
+            {"name": f"i{number}", "image": "p", "resources": {"requests": {"cpu": "4"}}} for number in (1, 2)
+        ],
+    ),
+    *_refused(
+        "a sidecar counts with the containers",
+        "i3",
+        cpu="3",
+        nodeSelector={"disk": "ssd"},
+        initContainers=[_sidecar("2")],
+    ),
+    *_refused(
+        "a sidecar counts with later init containers",
+        "i4",
+        nodeSelector={"disk": "ssd"},
+        initContainers=[
+            _sidecar("2"),
+            {"name": "i", "image": "p", "resources": {"requests": {"cpu": "3"}}},
+        ],
+    ),
+    *_placed(
+        "a sidecar does not count with earlier init containers",
+        "i5",
+        nodeSelector={"disk": "ssd"},
+        initContainers=[
+            {"name": "i", "image": "p", "resources": {"requests": {"cpu": "3"}}},
+            _sidecar("2"),
+        ],
+    ),
+    post(
+        "a runtime class with overhead",
+        "/apis/node.k8s.io/v1/runtimeclasses",
+        {
+            "metadata": {"name": "{ns}-vm"},
+            "handler": "vm",
+            "overhead": {"podFixed": {"cpu": "1"}},
+        },
+        compared=False,
+    ),
+    *_refused("overhead counts", "o1", cpu="3500m", nodeSelector={"disk": "ssd"}, runtimeClassName="{ns}-vm"),
+    *_placed("overhead fits", "o2", cpu="3", nodeSelector={"disk": "ssd"}, runtimeClassName="{ns}-vm"),
+    patch(
+        "node a would rather not",
+        f"{NODES}/{{ns}}-a",
+        {"spec": {"taints": [{"key": "busy", "effect": "PreferNoSchedule"}]}},
+        compared=False,
+    ),
+    *_placed("reluctance is no refusal", "t1", nodeSelector={"disk": "ssd"}),
+    patch("node a does not mind", f"{NODES}/{{ns}}-a", {"spec": {"taints": None}}, compared=False),
+    *_placed(
+        "a pod that tolerates for a moment", "t2", keep=True, nodeSelector={"disk": "ssd"}, tolerations=MOMENT
+    ),
+    *_placed(
+        "a pod that tolerates for ever", "t3", keep=True, nodeSelector={"disk": "ssd"}, tolerations=EVER
+    ),
+    *_placed("a pod that does not tolerate", "t4", keep=True, nodeSelector={"disk": "ssd"}),
+    patch(
+        "node a throws out",
+        f"{NODES}/{{ns}}-a",
+        {"spec": {"taints": [{"key": "away", "effect": "NoExecute"}]}},
+        compared=False,
+    ),
+    get("at once", f"{PODS}/t4", until=("metadata.deletionTimestamp", None), look=_WHY_GONE),
+    get("after a moment", f"{PODS}/t2", until=("metadata.deletionTimestamp", None), look=_WHY_GONE),
+    get("never", f"{PODS}/t3", look=("metadata.deletionTimestamp", "status.phase")),
+    *[
+        delete(f"away: t{number}", f"{PODS}/t{number}?gracePeriodSeconds=0", compared=False)
+        for number in (2, 3, 4)
+    ],
+    patch("node a lets stay", f"{NODES}/{{ns}}-a", {"spec": {"taints": None}}, compared=False),
     *_placed("a full node", "full", cpu="4", nodeSelector={"disk": "ssd"}, keep=True),
     *_refused("no room and no priority", "v0", cpu="2", nodeSelector={"disk": "ssd"}),
     *_refused(
@@ -278,5 +407,9 @@ REQUESTS: list[Request] = [
     get("is gated", f"{PODS}/gated", until=("status.conditions.0.reason", None), look=("status.conditions",)),
     patch("the gate opens", f"{PODS}/gated", {"spec": {"schedulingGates": None}}, compared=False),
     get("and it is placed", f"{PODS}/gated", until=("spec.nodeName", None), look=("status.phase",)),
+    post("an eviction of a pod that runs", f"{PODS}/gated/eviction", _eviction("gated", dryRun=["All"])),
+    post("an eviction of nobody", f"{PODS}/nobody/eviction", _eviction("nobody")),
+    post("an eviction", f"{PODS}/gated/eviction", _eviction("gated")),
+    get("an evicted pod", f"{PODS}/gated", look=(*_WHY_GONE, "metadata.deletionGracePeriodSeconds")),
     delete("away: gated", f"{PODS}/gated?gracePeriodSeconds=0", compared=False),
 ]

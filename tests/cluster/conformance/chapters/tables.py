@@ -19,6 +19,7 @@ from tests.cluster.conformance.request import (
     quota,
 )
 
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
 LOOK = ("kind", "apiVersion", "columnDefinitions", "rows.0.cells", "rows.1", "rows.0.object.kind")
 
 
@@ -102,7 +103,51 @@ REQUESTS: list[Request] = [
         {"metadata": {"name": "{ns}-n"}, "spec": {"unschedulable": True}},
         compared=False,
     ),
+    post("a secret", f"{OWN}/secrets", {"metadata": {"name": "s"}, "stringData": {"a": "1"}}, compared=False),
+    post(
+        "a binding",
+        f"{RBAC}/namespaces/{{ns}}/rolebindings",
+        {
+            "metadata": {"name": "b"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "r"},
+            "subjects": [
+                {"kind": "User", "name": "ann"},
+                {"kind": "ServiceAccount", "name": "spark", "namespace": "x"},
+                {"kind": "Group", "name": "all"},
+                {"kind": "User", "name": "bob"},
+            ],
+        },
+        compared=False,
+    ),
+    post(
+        "a budget",
+        "/apis/policy/v1/namespaces/{ns}/poddisruptionbudgets",
+        {"metadata": {"name": "d"}, "spec": {"minAvailable": 2, "selector": {"matchLabels": {"no": "ne"}}}},
+        compared=False,
+    ),
+    post(
+        "a runtime class",
+        "/apis/node.k8s.io/v1/runtimeclasses",
+        {"metadata": {"name": "{ns}-rc"}, "handler": "kata"},
+        compared=False,
+    ),
+    post(
+        "a cluster role",
+        f"{RBAC}/clusterroles",
+        {"metadata": {"name": "{ns}-cr"}, "rules": []},
+        compared=False,
+    ),
     _table("pods", f"{OWN}/pods"),
+    _table("secrets", f"{OWN}/secrets"),
+    _table("role bindings", f"{RBAC}/namespaces/{{ns}}/rolebindings"),
+    _table("budgets", "/apis/policy/v1/namespaces/{ns}/poddisruptionbudgets"),
+    _table("runtime classes", "/apis/node.k8s.io/v1/runtimeclasses/{ns}-rc"),
+    _table("cluster roles", f"{RBAC}/clusterroles/{{ns}}-cr"),
+    _table(
+        "definitions",
+        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/sparkapplications.sparkoperator.k8s.io",
+    ),
+    _table("daemon sets", "/apis/apps/v1/namespaces/{ns}/daemonsets"),
     _table("one pod", f"{OWN}/pods/p"),
     _table("config maps", f"{OWN}/configmaps?labelSelector=t"),
     _table("quotas", f"{OWN}/resourcequotas"),

@@ -52,6 +52,18 @@ REQUESTS: list[Request] = [
     get(
         "initial events without a match", f"{ALL}&sendInitialEvents=true", look=("code", "reason", "message")
     ),
+    get("a version too old", f"{MAPS}?watch=true&timeoutSeconds=1&resourceVersion=1"),
+    get("a version to come", f"{MAPS}?watch=true&timeoutSeconds=1&resourceVersion=99999999999999"),
+    get(
+        "a match without initial events", f"{ALL}&resourceVersionMatch=NotOlderThan", look=("code", "message")
+    ),
+    get("an unknown match", f"{ALL}&resourceVersionMatch=Exact", look=("code", "message")),
+    get("a timeout that is none", f"{MAPS}?watch=true&timeoutSeconds=soon"),
+    get(
+        "initial events from a version",
+        f"{ALL}&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion={{rv}}",
+        look=("0.type", "0.object.metadata.name"),
+    ),
     get("as metadata", ALL, accept=METADATA),
     get("as a table", ALL, accept=TABLE),
     get(

@@ -128,7 +128,7 @@ CASES = [
                              overhead={"cpu": "250m", "memory": "120Mi"})), (1250, 1408 + 120),
          in_spark=False),
     Case("the overhead comes on top of a large init container", HELPERS,
-         jvm(driver=template(container(OF_DRIVER), runtimeClassName="kata", overhead={"memory": "128Mi"},
+         jvm(driver=template(container(OF_DRIVER), runtimeClassName="wasm", overhead={"memory": "128Mi"},
                              initContainers=[container("init", BIG)])), (4000, 8192 + 128), in_spark=False),
     Case("a claim on demand charges the storage of every executor", VOLUMES,
          conf(executor={"instances": 3}, conf=claim()), count=3, storage=charged(*[100 * GIB] * 3)),
