@@ -14,7 +14,7 @@ TINY = builders.make_demand(cpu="100m", executors=0)
 
 def defer(world: World, task_id: str, user: str = "alice", dag_id: str = "etl", **fields) -> None:
     """Let a task of a user's run defer."""
-    world.defer(task_id, demand=TINY, user=user, run_id=f"run of {user}", dag_id=dag_id, **fields)
+    world.defer(task_id, demand=TINY, user=user, run_id=f"run-of-{user}", dag_id=dag_id, **fields)
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def deleted(world, monkeypatch):
         asked.append((kind.plural, name, uid))
         return Deletion.REQUESTED
 
-    monkeypatch.setattr("airflow_priority_spark.arbiter.reconcile.delete_application", delete)
+    monkeypatch.setattr("airflow_priority_spark.arbiter.strays.delete_application", delete)
     world.loop.clusters.connections[next(iter(world.loop.clusters.observers))] = object()
     return asked
 
