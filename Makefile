@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell { cat pyproject.toml; $(PYTHON) --version 2>&1; } | sha256sum | cut -c1-16)
 PYTEST := $(BIN)/python -m pytest $(PYTEST_FLAGS)
 
-.PHONY: help setup system demo test lint format types contract test-unit test-property test-store \
+.PHONY: help setup system demo test lint format types contract test-unit test-property test-store test-arbiter \
 	test-cluster test-operator test-e2e test-long soak bench clean
 
 help: ## Show this list
@@ -58,6 +58,9 @@ test-property: setup ## Hypothesis
 
 test-store: setup system ## Tables and migrations on SQLite and PostgreSQL
 	$(PYTEST) tests/store
+
+test-arbiter: setup system ## Every queueing rule and every act of a person, from pure decisions to both databases
+	$(PYTEST) tests/unit/scheduling tests/unit/arbiter tests/unit/acts tests/property/scheduling tests/property/simulator tests/store
 
 # On another cluster than an embedded one: KUBECONFIG=… on the command line; CONTROLLERS=1 brings nodes, a kubelet
 # and the Spark operator along, for a bare control plane.
