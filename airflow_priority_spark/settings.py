@@ -97,14 +97,14 @@ class Settings:
     )
     head_retry_position: str = _option(
         "keep",
-        "Where a head that is tried again waits: it may ``keep`` its position, or goes to the ``tail`` of its "
-        "pool.",
+        "Where a head that is tried again waits: it may ``keep`` its position, or goes to the ``tail`` of "
+        "its pool.",
         allowed=("keep", "tail"),
     )
     head_timeout_action: str = _option(
         "cancel",
-        "What happens to a head that has timed out and has no retry left: ``cancel`` it, or ``hold`` it for a "
-        "person to requeue or cancel.",
+        "What happens to a head that has timed out and has no retry left: ``cancel`` it, or ``hold`` it for "
+        "a person to requeue or cancel.",
         allowed=("cancel", "hold"),
     )
     retry_on_cancel: bool = _option(
@@ -207,8 +207,8 @@ class Settings:
     )
     learned_seconds: float = _option(
         30.0,
-        "When Kubernetes has refused an admitted job for its quota, so long the quota counts as used at least "
-        "as the refusal said, unless its own report changes.",
+        "When Kubernetes has refused an admitted job for its quota, so long the quota counts as used at "
+        "least as the refusal said, unless its own report changes.",
         minimum=0,
     )
     cleanup_enabled: bool = _option(

@@ -122,42 +122,52 @@ def some_placement_exists(cluster, jobs, accepts):
     :param accepts: node and pod set → selector and taints let it run there.
     """
     nodes = {node.name: node for node in cluster.nodes}
-    names = sorted(
-        {"cpu", "memory", "pods"}
-        | {name for job in jobs for pods in job.demand.pod_sets for name in pods.requests}
-    )
-    room = {name: {key: node.allocatable[key] for key in names} for name, node in nodes.items()}
-    residents = []
-    for pod in cluster.pods:
-        if pod.node in nodes and pod.counts_node:
-            residents.append(
-                Resident(pod.namespace, pod.labels, pod.job_id, pod.affinity, pod.node, pod.terminating)
-            )
-            for key in names:
-                room[pod.node][key] -= 1 if key == "pods" else pod.requests[key]
+    residents = [
+        Resident(pod.namespace, pod.labels, pod.job_id, pod.affinity, pod.node, pod.terminating)
+        for pod in cluster.pods
+        if pod.node in nodes and pod.counts_node
+    ]
+    room = _Room(cluster, jobs)
     todo = [(job, pods) for job in jobs for pods in job.demand.pod_sets for _ in range(max(0, pods.count))]
 
     def bind(index):
         if index == len(todo):
             return True
         job, pods = todo[index]
-        need = {key: 1 if key == "pods" else pods.requests[key] for key in names}
         for name, node in nodes.items():
-            if not node.ready or not accepts(node, pods):
-                continue
-            if any(0 < need[key] > room[name][key] for key in names):
-                continue
             pod = Resident(job.queue.namespace, pods.labels, job.job_id, pods.affinity, name)
+            if not (node.ready and accepts(node, pods) and room.holds(name, pods)):
+                continue
             if not may_run(pod, pods, node, residents, nodes):
                 continue
             residents.append(pod)
-            for key in names:
-                room[name][key] -= need[key]
+            room.take(name, pods)
             if bind(index + 1):
                 return True
             residents.pop()
-            for key in names:
-                room[name][key] += need[key]
+            room.take(name, pods, times=-1)
         return False
 
     return bind(0)
+
+
+class _Room:
+    """What is left of every node."""
+
+    def __init__(self, cluster, jobs):
+        asked = {name for job in jobs for pods in job.demand.pod_sets for name in pods.requests}
+        self.names = sorted({"cpu", "memory", "pods"} | asked)
+        self.left = {node.name: {key: node.allocatable[key] for key in self.names} for node in cluster.nodes}
+        for pod in cluster.pods:
+            if pod.node in self.left and pod.counts_node:
+                self.take(pod.node, pod)
+
+    def need(self, pod):
+        return {key: 1 if key == "pods" else pod.requests[key] for key in self.names}
+
+    def holds(self, node, pod):
+        return not any(0 < amount > self.left[node][key] for key, amount in self.need(pod).items())
+
+    def take(self, node, pod, times=1):
+        for key, amount in self.need(pod).items():
+            self.left[node][key] -= times * amount

@@ -97,8 +97,11 @@ def pod_sets(draw, name, count) -> PodSet:
     )
 
 
+FEW_JOBS = st.integers(1, 3)
+
+
 @st.composite
-def social_snapshots(draw, jobs=st.integers(1, 3)) -> Snapshot:
+def social_snapshots(draw, jobs=FEW_JOBS) -> Snapshot:
     """Return one cluster's picture; every pod that is there has a node."""
     names = [f"n{number}" for number in range(draw(st.integers(1, 4)))]
     nodes = []

@@ -70,10 +70,9 @@ def test_warnings_are_given_at_half_and_at_80_percent_each_once(blocked):
         after(blocked, seconds)
     said = [line for line in blocked.reasons(blocked.job("head")) if "head timeout" in line]
     assert said == [
-        "queued: blocked at the head of team-a/normal for 50 s by cpu: needs 6 CPU, 4 CPU free of quota quota: "
-        "50 % of its head timeout has passed",
-        "queued: blocked at the head of team-a/normal for 80 s by cpu: needs 6 CPU, 4 CPU free of quota quota: "
-        "80 % of its head timeout has passed",
+        f"queued: blocked at the head of team-a/normal for {seconds} s by cpu: "
+        f"needs 6 CPU, 4 CPU free of quota quota: {seconds} % of its head timeout has passed"
+        for seconds in (50, 80)
     ]
 
 
