@@ -16,7 +16,7 @@ from typing import Any, Final
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from airflow_priority_spark.errors import Conflict, NotFound
+from airflow_priority_spark.errors import Conflict, InvalidInput, NotFound
 from airflow_priority_spark.scheduling.jobs import JobState
 from airflow_priority_spark.settings import Settings
 from airflow_priority_spark.store import jobs
@@ -135,19 +135,24 @@ def on_each(
 ) -> Done:
     """Do something to every selected job, a batch to a transaction; what is refused is passed over.
 
-    :param act: gets a session in a transaction and the id of a job.
+    :param act: gets a session in a transaction and the id of a job; refuses before it writes anything.
     """
     changed: list[str] = []
     refused: list[tuple[str, str]] = []
+    # An act that moves a job to the end of the line lets it come by once more.
+    seen: set[str] = set()
     after: Place | None = None
     while True:
         with sessions() as session, session.begin():
             line_up(session)
             places = selected_jobs(session, wanted, batch, after=after)
             for place in places:
+                if place.job_id in seen:
+                    continue
+                seen.add(place.job_id)
                 try:
                     act(session, place.job_id)
-                except Conflict as error:
+                except (Conflict, InvalidInput, NotFound) as error:
                     refused.append((place.job_id, str(error)))
                 else:
                     changed.append(place.job_id)

@@ -62,6 +62,8 @@ def requeue_job(session: Session, job_id: str, by: By, *, last: bool = False) ->
     :raises NotFound, Conflict: with a sentence.
     """
     job = _lock_held(session, job_id, "be requeued")
+    if job.held_reason != HeldReason.TIMEOUT:
+        raise Conflict(f"job {job_id} did not time out, it can be released: {job.reason}")
     job.head_retries = 0
     if last:
         positions.move_last(session, job)

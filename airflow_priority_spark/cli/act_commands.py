@@ -124,7 +124,10 @@ JOB_COMMANDS: Final = (
         args=(ARG_JOB_ID, ARG_FOLLOW, ARG_OUTPUT, ARG_VERBOSE),
     ),
     _job("hold", "Keep jobs aside until they are released"),
-    _job("release", "Let held jobs wait again, at the position they had"),
+    _job(
+        "release",
+        "Let held jobs wait again, at the position they had; a filter leaves out those that timed out",
+    ),
     _job(
         "requeue",
         "Give jobs that were held by their timeout another try",

@@ -6,7 +6,7 @@ from __future__ import annotations
 import datetime
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from airflow_priority_spark.cli.messages import CONFLICT, WRONG_USAGE, fail
 from airflow_priority_spark.cli.output import print_rows
 from airflow_priority_spark.cli.reading import reading
 from airflow_priority_spark.errors import NotFound
-from airflow_priority_spark.scheduling.jobs import JobState
+from airflow_priority_spark.scheduling.jobs import HeldReason, JobState
 from airflow_priority_spark.store import reads
 from airflow_priority_spark.store.jobs import jobs_by_id, task_key
 from airflow_priority_spark.store.models import Job
@@ -57,17 +57,22 @@ def confirm(args: Namespace, sentence: str) -> None:
         raise SystemExit("Nothing was changed.")
 
 
-def selected(args: Namespace, states: Sequence[JobState]) -> JobFilter:
+def selected(
+    args: Namespace, states: Sequence[JobState], held_reasons: Collection[HeldReason] | None = None
+) -> JobFilter:
     """Return which jobs are meant: by id, by filter, or by both.
 
     :param states: in which the act makes sense; jobs that are named by id are refused in others, jobs that
         a filter found are left out.
+    :param held_reasons: likewise for held jobs; ``None``: any.
     """
     found = filters(args)
     if not args.job_id and not found:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in FILTERS)
         fail(f"priority-spark: say which jobs: by their ids, or by {options}", WRONG_USAGE)
-    return JobFilter(states=None if args.job_id else states, ids=args.job_id or None, **found)
+    if args.job_id:
+        return JobFilter(ids=args.job_id, **found)
+    return JobFilter(states=states, held_reasons=held_reasons, **found)
 
 
 def filters(args: Namespace) -> dict[str, str]:
@@ -76,13 +81,18 @@ def filters(args: Namespace) -> dict[str, str]:
 
 
 def act_on_jobs(
-    args: Namespace, states: Sequence[JobState], done: str, act: Callable[[Session, str, By], object]
+    args: Namespace,
+    states: Sequence[JobState],
+    done: str,
+    act: Callable[[Session, str, By], object],
+    *,
+    held_reasons: Collection[HeldReason] | None = None,
 ) -> None:
     """Do something to the jobs that are meant, say what became of each, and fail if one was refused.
 
     :param done: what was done, in one word: ``held``.
     """
-    wanted = selected(args, states)
+    wanted = selected(args, states, held_reasons)
     with reading() as session:
         found = all_selected(session, wanted)
         _check_known(session, args.job_id)

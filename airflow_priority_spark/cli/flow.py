@@ -100,7 +100,8 @@ def _tell(args: Namespace, scope: actions.Scope, result: actions.Migrated, were:
         document = {"scope": scope.kind, "value": scope.value, "to": args.to, "override": result.override}
         print_document(as_data({**document, "moved": result.moved, "stayed": stayed}), args.output)
         return
-    print(f"{_jobs(len(result.moved))} of {scope} {were} {_WHAT_HAPPENS[args.to]}.")
+    one = were == "were" and len(result.moved) == 1
+    print(f"{_jobs(len(result.moved))} of {scope} {'was' if one else were} {_WHAT_HAPPENS[args.to]}.")
     print(f"Tasks to come {'would ' if were == 'would be' else ''}take the flow {args.to}.")
     for _, reason in result.stayed:
         print(reason)

@@ -12,10 +12,12 @@ from airflow.utils.providers_configuration_loader import providers_configuration
 from airflow_priority_spark.arbiter import actions
 from airflow_priority_spark.cli.acts import act_on_jobs, acting
 from airflow_priority_spark.cli.messages import WRONG_USAGE, fail, in_one_line
-from airflow_priority_spark.scheduling.jobs import JobState
+from airflow_priority_spark.scheduling.jobs import HeldReason, JobState
 
 _IN_LINE: Final = (JobState.QUEUED,)
 _HELD: Final = (JobState.HELD,)
+#: What a filter finds to release: those that timed out are requeued, those of a paused DAG come with it.
+_RELEASED: Final = (HeldReason.PERSON, HeldReason.DRAINING)
 _WAITING: Final = (JobState.QUEUED, JobState.HELD)
 
 
@@ -34,7 +36,7 @@ def hold(args: Namespace) -> None:
 @in_one_line
 def release(args: Namespace) -> None:
     """Let held jobs wait again."""
-    act_on_jobs(args, _HELD, "released", actions.release_job)
+    act_on_jobs(args, _HELD, "released", actions.release_job, held_reasons=_RELEASED)
 
 
 @suppress_logs_and_warning
@@ -57,6 +59,7 @@ def requeue(args: Namespace) -> None:
         _HELD,
         "requeued",
         lambda session, job_id, by: actions.requeue_job(session, job_id, by, last=args.last),
+        held_reasons=(HeldReason.TIMEOUT,),
     )
 
 

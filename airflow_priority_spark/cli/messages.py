@@ -6,7 +6,7 @@
 1   refused: a value is wrong, a file has wrong lines, the database or a cluster is not as it must be
 2   the command line itself is wrong
 3   there is no job, queue, pool or cluster of this name
-4   right in itself, but not as things stand: a job is not in the right state, a queue is paused already
+4   right in itself, but not as things stand: some of the jobs were refused, a queue is paused already
 === =====================================================================
 """
 

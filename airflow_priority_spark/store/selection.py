@@ -10,10 +10,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
-from airflow_priority_spark.scheduling.jobs import JobState
+from airflow_priority_spark.scheduling.jobs import HeldReason, JobState
 from airflow_priority_spark.store.cursors import Place, further_than
 from airflow_priority_spark.store.models import Cluster, Job, Queue
 
@@ -25,6 +25,7 @@ class JobFilter:
     :param cluster: name of a cluster.
     :param blocking_resource: what a blocked job waits for, e.g. ``memory``.
     :param ids: only these.
+    :param held_reasons: of held jobs only those held for one of these; others are not asked.
     """
 
     states: Collection[JobState] | None = None
@@ -36,6 +37,7 @@ class JobFilter:
     blocking_resource: str | None = None
     cluster: str | None = None
     ids: Collection[str] | None = None
+    held_reasons: Collection[HeldReason] | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """Return what the rows of ``Job`` joined with ``Queue`` and ``Cluster`` must fulfil."""
@@ -53,6 +55,9 @@ class JobFilter:
             found.append(Job.state.in_([str(state) for state in self.states]))
         if self.ids is not None:
             found.append(Job.id.in_(list(self.ids)))
+        if self.held_reasons is not None:
+            reasons = [str(reason) for reason in self.held_reasons]
+            found.append(or_(Job.state != str(JobState.HELD), Job.held_reason.in_(reasons)))
         return found
 
 

@@ -138,6 +138,14 @@ def test_a_job_that_timed_out_is_requeued_with_all_its_tries(office):
     assert office.events(job_id)[-1][1] == f"requeued at its position {SENTENCE}"
 
 
+@pytest.mark.parametrize("why", [HeldReason.PERSON, HeldReason.DRAINING])
+def test_only_what_timed_out_is_requeued(office, why):
+    job_id = office.job("a", held=why, reason="held by bob: month end")
+    assert refused(office, requeue_job, job_id) == (
+        f"job {job_id} did not time out, it can be released: held by bob: month end"
+    )
+
+
 def test_a_job_can_be_requeued_at_the_end_of_its_pool(office):
     job_id = office.job("a", held=HeldReason.TIMEOUT)
     office.job("b")
@@ -236,3 +244,15 @@ def test_many_jobs_are_acted_on_in_order_and_the_refused_are_named(office):
     assert done.changed == (jobs[0], *jobs[2:])
     assert done.refused == ((jobs[1], f"job {jobs[1]} is held already: held {SENTENCE}"),)
     assert office.get(other).state == "queued"
+
+
+def test_a_job_that_an_act_moves_to_the_end_of_the_line_is_acted_on_once(office):
+    ids = [office.job(f"task-{number}", held=HeldReason.TIMEOUT) for number in range(5)]
+    done = actions.on_each(
+        office.database.session,
+        JobFilter(ids=ids),
+        lambda session, job_id: requeue_job(session, job_id, office.by, last=True),
+        batch=2,
+    )
+    assert (done.changed, done.refused) == (tuple(ids), ())
+    assert office.line() == [f"task-{number}" for number in range(5)]

@@ -104,7 +104,7 @@ def test_jobs_come_back_to_priority(session, queue, wait, airflow):
     make_job(session, queue, state=JobState.RUNNING, flow="observe")
     session.commit()
     assert airflow("flow", "migrate", "--to", "priority", "--yes").splitlines()[0] == (
-        "1 waiting job of the site were left to wait for their turn and for room."
+        "1 waiting job of the site was left to wait for their turn and for room."
     )
 
 

@@ -10,9 +10,9 @@ from airflow.utils.state import TaskInstanceState
 from sqlalchemy import select
 
 from airflow_priority_spark.scheduling.jobs import HeldReason, JobState
-from airflow_priority_spark.store.models import Audit, Event, Job
+from airflow_priority_spark.store.models import Audit, Event, Job, Pool
 from tests.builders import NOW, make_task
-from tests.store.rows import make_job
+from tests.store.rows import make_job, make_queue
 
 
 @pytest.fixture
@@ -151,13 +151,45 @@ def test_a_job_that_timed_out_is_requeued_at_the_end(wait, airflow):
     assert [row["id"] for row in airflow.json("job", "list")] == [other, job_id]
 
 
+def test_a_filter_finds_only_what_the_act_is_meant_for(database, wait, airflow):
+    for why in HeldReason:
+        wait(why.value, state=JobState.HELD, held_reason=why.value)
+    wait("in-line")
+    assert [row["task"] for row in airflow.json("job", "requeue", "--pool", "normal", "--yes")] == [
+        "etl/run-1/timeout"
+    ]
+    released = airflow.json("job", "release", "--pool", "normal", "--yes")
+    assert {row["task"] for row in released} == {"etl/run-1/person", "etl/run-1/draining"}
+    assert [name for name, state in states(database).items() if state == "held"] == ["paused"]
+
+
+def test_a_pool_that_only_some_queues_have_takes_their_jobs_and_names_the_others(
+    session, queue, wait, airflow
+):
+    other = make_queue(session, "team-b")
+    session.add(Pool(queue_id=other.id, name="urgent", weight=1))
+    make_job(session, other, user="bob")
+    session.commit()
+    wait("a", user="bob")
+    code, said = airflow.ends("job", "priority", "--user", "bob", "--to", "urgent", "--yes")
+    assert (code, said) == (
+        4,
+        "priority-spark: 1 job refused: pool: 'urgent' is not valid; "
+        "allowed: high, normal (the pools of queue team-a)\n",
+    )
+    assert {row["namespace"]: row["pool"] for row in airflow.json("job", "list")} == {
+        "team-a": "normal",
+        "team-b": "urgent",
+    }
+
+
 def test_jobs_change_their_pool(wait, airflow):
     job_id = wait("a")
     assert airflow.json("job", "priority", job_id, "--to", "high")[0]["result"] == "moved to high"
     assert airflow.json("job", "list")[0]["pool"] == "high"
     assert airflow.ends("job", "priority", job_id, "--to", "urgent") == (
-        1,
-        "priority-spark: pool: 'urgent' is not valid; allowed: high, normal (the pools of queue team-a)\n",
+        4,
+        "priority-spark: 1 job refused: pool: 'urgent' is not valid; allowed: high, normal (the pools of queue team-a)\n",
     )
 
 
