@@ -15,7 +15,7 @@ STAMP := $(VENV)/.installed-$(shell { cat pyproject.toml; $(PYTHON) --version 2>
 PYTEST := $(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 .PHONY: help setup system demo test lint format types contract test-unit test-property test-store test-arbiter \
-	test-cluster test-operator test-e2e test-long soak bench clean
+	test-cluster test-operator test-e2e test-long soak bench www www-check www-test clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -84,6 +84,21 @@ soak: setup system ## Minutes of interleaved parking and deferring
 
 bench: setup system ## Benchmarks of the queue: tables, and JSON in benchmarks/results (FULL=1, ONLY=simulator)
 	$(BIN)/python benchmarks/bench.py $(if $(FULL),--full) $(addprefix --only ,$(ONLY))
+
+# Node 20 and npm; nobody who installs the package needs them, the bundle is committed.
+WWW := airflow_priority_spark/plugin/www
+
+$(WWW)/node_modules/.package-lock.json: $(WWW)/package-lock.json
+	cd $(WWW) && npm ci
+
+www: $(WWW)/node_modules/.package-lock.json ## Build the queue view into plugin/www/dist
+	cd $(WWW) && npm run build
+
+www-check: $(WWW)/node_modules/.package-lock.json ## Build the queue view elsewhere and compare with what is committed
+	cd $(WWW) && built=$$(mktemp -d) && trap 'rm -rf "$$built"' EXIT && npm run build -- --outDir "$$built" && diff -r "$$built" dist
+
+www-test: $(WWW)/node_modules/.package-lock.json ## Unit tests of the queue view
+	cd $(WWW) && npm test
 
 clean: ## Remove everything these targets made
 	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build .coverage

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from airflow.plugins_manager import AirflowPlugin
 
 from airflow_priority_spark.plugin.launch import start_supervisor
+from airflow_priority_spark.plugin.react_apps import react_apps
 from airflow_priority_spark.plugin.weights import PriorityPoolWeight
 
 
@@ -21,6 +22,7 @@ class PrioritySparkPlugin(AirflowPlugin):
 
     name = "priority_spark"
     priority_weight_strategies: ClassVar = [PriorityPoolWeight]
+    react_apps: ClassVar = react_apps()
 
     @classmethod
     def on_load(cls, *_args: Any, **_kwargs: Any) -> None:

@@ -1,0 +1,1 @@
+(function(s,o){"use strict";const a=({dagId:e})=>s.jsx(o.Box,{p:4,children:s.jsxs(o.Heading,{size:"md",children:["Spark queues ",e]})}),n=["Spark queues","Spark queue","Spark jobs","Spark jobs of DAG"];for(const e of n)Reflect.set(globalThis,e,a)})(ReactJSXRuntime,ChakraUI);
