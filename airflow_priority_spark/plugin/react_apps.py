@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the queue view appears in the Airflow UI: the navigation, and a tab each for task instances, runs and DAGs.
+"""Where the queue view appears in the Airflow UI: the navigation, and tabs of a task instance, a run, a DAG.
 
 Airflow's browser code imports ``bundle_url`` and then takes the component from a global of the app's
 ``name``. A module is executed once however often it is imported, so all four share one bundle, which sets
