@@ -68,11 +68,11 @@ def _with_database(session: Session, configured: settings.Settings) -> Iterator[
         return
     now = datetime.datetime.now(datetime.UTC)
     yield from doctor_database.database_clock(session, configured, now)
-    yield from doctor_airflow.processes(session)
     migrated = doctor_database.migrations(session)
     yield migrated
     if migrated.result == "problem":
         return
+    yield from doctor_airflow.processes(session)
     yield doctor_database.leader(session, configured, now)
     yield from doctor_database.unresolved(session, now)
     yield from _clusters(session)

@@ -107,6 +107,12 @@ PERMISSIONS: Final[tuple[Permission, ...]] = (
         "a later attempt waits until such a pod has ended",
         optional=True,
     ),
+    Permission(
+        "create",
+        PODS,
+        "asking the admission chain (dry run) and placeholders, where capacity_mode names them",
+        optional=True,
+    ),
 )
 
 #: What workers and triggerers use besides, with the credentials of the task's connection.
