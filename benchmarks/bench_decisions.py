@@ -129,7 +129,7 @@ def run(*, full: bool) -> Figures:
         measure(10_000, nodes, 0, profile)
         bounds += [f"{what}: {line}" for line in top_of(profile, 4)]
     return Figures(
-        name="decisions",
+        name="decisions" if full else "decisions-quick",
         question="jobs admitted per second of decide alone",
         settings={"queues": QUEUES, "pools": len(POOLS), "batch_size": BATCH},
         rows=rows,
