@@ -102,7 +102,7 @@ class AdmissionChains:
             if not self._is_fresh(question, now):
                 silence = self._silent.get(question, "it has not answered yet")
                 return Blocked(
-                    "admission", 0, 0, "admission chain", f"dry run of a {question[1].name} pod: {silence}"
+                    "admission", 0, 0, "admission chain", f"dry run of {_one(question[1])}: {silence}"
                 )
         return None
 
@@ -123,6 +123,10 @@ def refused(pods: PodSet, sentence: str) -> Blocked:
         for key, needed in refusal.requested.items():
             free = refusal.limited[key] - refusal.used[key]
             if needed > free:
-                detail = f"dry run of a {pods.name} pod"
+                detail = f"dry run of {_one(pods)}"
                 return Blocked(resource_of(key), needed, free, f"quota {refusal.quota}", detail)
-    return Blocked("admission", 0, 0, "admission chain", f"a {pods.name} pod would be refused: {sentence}")
+    return Blocked("admission", 0, 0, "admission chain", f"{_one(pods)} would be refused: {sentence}")
+
+
+def _one(pods: PodSet) -> str:
+    return f"{'an' if pods.name[:1] in 'aeiou' else 'a'} {pods.name} pod"
