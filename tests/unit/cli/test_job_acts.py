@@ -189,7 +189,8 @@ def test_jobs_change_their_pool(wait, airflow):
     assert airflow.json("job", "list")[0]["pool"] == "high"
     assert airflow.ends("job", "priority", job_id, "--to", "urgent") == (
         4,
-        "priority-spark: 1 job refused: pool: 'urgent' is not valid; allowed: high, normal (the pools of queue team-a)\n",
+        "priority-spark: 1 job refused: pool: 'urgent' is not valid; "
+        "allowed: high, normal (the pools of queue team-a)\n",
     )
 
 
