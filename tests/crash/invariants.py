@@ -29,7 +29,9 @@ class Picture:
             self.grants = {grant.job_id: grant for grant in session.scalars(select(Grant))}
             self.deliveries = set(session.scalars(select(Delivery.job_id)))
             self.queues = {queue.id: queue.namespace for queue in session.scalars(select(Queue))}
-            self.events = session.scalars(select(Event).order_by(Event.id)).all()
+            columns = (Event.id, Event.job_id, Event.from_state, Event.to_state, Event.reason)
+            new = select(*columns).where(Event.id > site.seen_events).order_by(Event.id)
+            self.events = session.execute(new).all()
             self.paused = set(session.scalars(select(DagModel.dag_id).where(DagModel.is_paused)))
         self.tasks = site.airflow.tasks()
 
@@ -50,7 +52,8 @@ class Picture:
             raise Broken("\n".join(wrong))
 
     def _ends(self):
-        ends = Counter(
+        ends = self.site.ends
+        ends.update(
             event.job_id
             for event in self.events
             if is_terminal(event.to_state) and event.from_state != event.to_state
@@ -94,10 +97,9 @@ class Picture:
                 yield f"admission {admission} of job {job_id} woke its task {count} times"
 
     def _new_admissions(self):
-        first = self.site.seen_events
         for event in self.events:
             admitted = event.to_state == "admitted" and event.from_state == "queued"
-            if event.id > first and admitted and event.job_id in self.jobs:
+            if admitted and event.job_id in self.jobs:
                 job = self.jobs[event.job_id]
                 if job.flow == "priority" and "takes up the application" not in event.reason:
                     yield job

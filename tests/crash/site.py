@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -31,9 +32,10 @@ class Site:
     """The site.
 
     :param database: migrated, and empty but for that.
-    :param points: where its arbiter dies, or what else happens there.
+    :param points: where its arbiter dies, or stops for a while.
     :ivar marked: tasks that a person has given an end.
     :ivar seen_events: the last event that was checked.
+    :ivar ends: job → how often it has ended by then.
     """
 
     def __init__(self, database, points: Points | None = None, **settings) -> None:
@@ -54,8 +56,10 @@ class Site:
         self.airflow = Airflow(database, self.cluster, lambda: self.now)
         self.marked: set[str] = set()
         self.seen_events = 0
+        self.ends: Counter = Counter()
         self.arbiters = 0
         self.loop = self.arbiter()
+        self.points.sleep = self.sleep
 
     def arbiter(self) -> ArbiterLoop:
         """Return a new arbiter, which knows nothing."""
@@ -73,6 +77,11 @@ class Site:
         """Let another arbiter take over when the lease of the last has run out."""
         self.now += datetime.timedelta(seconds=LEASE + 1)
         self.loop = self.arbiter()
+
+    def sleep(self) -> None:
+        """Stop the arbiter where it is, for so long that another takes over; then let it wake."""
+        self.replace_arbiter()
+        self.step(2)
 
     def step(self, times: int = 1) -> None:
         """Let seconds pass, each with a cycle, and check what must always hold."""
@@ -100,7 +109,7 @@ class Site:
     def check(self) -> None:
         picture = Picture(self)
         picture.check()
-        self.seen_events = max((event.id for event in picture.events), default=0)
+        self.seen_events = max((event.id for event in picture.events), default=self.seen_events)
 
     def finish(self) -> dict[str, str]:
         """Let everything come to its end; return the tasks' states.
