@@ -29,6 +29,7 @@ from airflow_priority_spark.arbiter.holding import hold_and_release
 from airflow_priority_spark.arbiter.housekeeping import Housekeeper
 from airflow_priority_spark.arbiter.intake import BATCH, take_in
 from airflow_priority_spark.arbiter.observe import FEW, MORE, Observer
+from airflow_priority_spark.arbiter.outages import Outages
 from airflow_priority_spark.arbiter.picture import cluster_json
 from airflow_priority_spark.arbiter.reconcile import BATCH as RECONCILE_BATCH
 from airflow_priority_spark.arbiter.reconcile import Reconciler
@@ -104,7 +105,7 @@ class ArbiterLoop:
         self._hurry = False
         self._pictured_at: float | None = None
         self._pictured: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
-        self._fault = ""
+        self.outages = Outages(clock)
         self._queues = NO_QUEUES
 
     def work_with(self, context: Context) -> None:
@@ -113,7 +114,7 @@ class ArbiterLoop:
         self.observer = Observer(context)
         self.reconciler = Reconciler(context, self.leadership)
         self.follower = Follower(context, self.leadership)
-        self.strays = Strays(context, self.leadership.sessions)
+        self.strays = Strays(context, self.leadership)
         self.housekeeper = Housekeeper(context, self.leadership, self.strays)
 
     def run(self, stop: threading.Event, heartbeat: Callable[[], None]) -> None:
@@ -126,7 +127,10 @@ class ArbiterLoop:
         try:
             while not stop.is_set():
                 self.wake.clear()
-                failures = 0 if self._attempt(heartbeat) else failures + 1
+                failures = 0 if self._attempt() else failures + 1
+                if not self.outages.of_database:
+                    # Airflow's heartbeat survives an outage too, but says so again with every beat.
+                    heartbeat()
                 self._sleep(stop, failures)
         finally:
             self.close()
@@ -139,32 +143,21 @@ class ArbiterLoop:
         except DBAPIError as error:
             log.warning("Could not give up the lease, it will expire: %s", error)
 
-    def _attempt(self, heartbeat: Callable[[], None]) -> bool:
+    def _attempt(self) -> bool:
         self._hurry = False
         try:
-            heartbeat()
-            if not self.leadership.leads and not self._lead():
-                return True
-            self.cycle()
+            if self.leadership.leads or self._lead():
+                self.cycle()
         except (DatabaseNotMigrated, IncompatibleAirflow):
             raise
         except LeadershipLost as lost:
             log.warning("Not leading: %s", lost)
             return True
         except Exception as error:
-            self._report(error)
+            self.outages.failed(error, MAX_BACKOFF)
             return False
-        if self._fault:
-            log.info("Cycles work again")
-            self._fault = ""
+        self.outages.worked()
         return True
-
-    def _report(self, error: Exception) -> None:
-        """Log a fault whole when it is new, and not again while it stays the same."""
-        text = f"{type(error).__name__}: {error}"
-        if text != self._fault:
-            log.exception("A cycle failed and will be tried again")
-            self._fault = text
 
     def _sleep(self, stop: threading.Event, failures: int) -> None:
         if failures:
@@ -172,7 +165,8 @@ class ArbiterLoop:
             return
         pause = self.settings.poll_interval_seconds
         if not self.leadership.leads:
-            pause = max(pause, self.settings.lease_seconds / 4)
+            # A lease that runs out is seen so soon after: with the lease itself, that is the take-over time.
+            pause = self.settings.lease_seconds / 8
         if self._hurry:
             return
         stop.wait(MIN_PAUSE)
@@ -288,7 +282,11 @@ class ArbiterLoop:
             # A cluster without a queue is of no interest yet, and has no row to refer to.
             if cluster_id in self._queues.clusters
         }
-        summary = {"unresolved": {alias: str(error) for alias, error in self.clusters.failures.items()}}
+        summary: dict[str, Any] = {
+            "unresolved": {alias: str(error) for alias, error in self.clusters.failures.items()}
+        }
+        if self.outages.last:
+            summary["outage"] = self.outages.last
         if (pictures, summary) == self._pictured and not self._due(self._pictured_at, PICTURE_SECONDS):
             return
         with self.leadership.transaction() as session:
