@@ -319,13 +319,17 @@ class CapacitySnapshot(Base):
 
 
 class ArbiterState(Base):
-    """One row: who leads, the fence (``epoch``, ``cycle``), and where the rotating work stopped."""
+    """One row: who leads, the fence (``epoch``, ``cycle``), and how many acts of people there were.
+
+    ``revision`` counts these acts, whatever they changed: an arbiter that has seen it need not look again.
+    """
 
     __tablename__ = f"{PREFIX}arbiter_state"
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     epoch: Mapped[int] = mapped_column(BigInteger, nullable=False, default=0)
     cycle: Mapped[int] = mapped_column(BigInteger, nullable=False, default=0)
+    revision: Mapped[int] = mapped_column(BigInteger, nullable=False, default=0, server_default="0")
     holder: Mapped[str] = mapped_column(String(500), nullable=False, default="")
     lease_until: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
     last_cycle_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)

@@ -70,6 +70,7 @@ def _columns():
             sa.Column("observed", sa.JSON, nullable=True),
             sa.Column("declared", sa.JSON, nullable=True),
         ],
+        "arbiter_state": [sa.Column("revision", sa.BigInteger, nullable=False, server_default="0")],
     }
 
 
