@@ -15,7 +15,7 @@ STAMP := $(VENV)/.installed-$(shell { cat pyproject.toml; $(PYTHON) --version 2>
 PYTEST := $(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 .PHONY: help setup system demo test lint format types contract test-unit test-property test-store test-arbiter \
-	test-cluster test-operator test-e2e test-long soak bench clean
+	test-cluster test-operator test-e2e test-long test-ha soak bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -81,6 +81,9 @@ test-long: setup system ## Real Airflow processes that are killed, crowded, and 
 
 soak: setup system ## Minutes of interleaved parking and deferring
 	$(PYTEST) tests -m soak
+
+test-ha: setup system ## Three arbiters on PostgreSQL: killed and stopped leaders, outages of database and cluster
+	$(PYTEST) tests/ha -s
 
 bench: setup system ## Benchmarks of the queue: tables, and JSON in benchmarks/results (FULL=1, ONLY=simulator)
 	$(BIN)/python benchmarks/bench.py $(if $(FULL),--full) $(addprefix --only ,$(ONLY))
