@@ -59,8 +59,6 @@ def _empty(database) -> None:
         session.execute(update(DagModel).values(is_paused=False))
 
 
-@pytest.fixture(scope="session")
-def figures():
-    made = Figures()
-    yield made
-    made.save()
+@pytest.fixture
+def figures() -> Figures:
+    return Figures()

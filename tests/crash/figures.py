@@ -11,22 +11,13 @@ FILE = Path(__file__).parents[2] / "benchmarks" / "results" / "crash.json"
 
 
 class Figures:
-    """Rows by table; a row with the same names replaces the one of an earlier run."""
-
-    def __init__(self) -> None:
-        self._tables: dict[str, list[dict[str, Any]]] = {}
+    """Rows by table, written as they come: a long run that is cut off keeps what it has measured."""
 
     def add(self, table: str, **row: Any) -> None:
-        self._tables.setdefault(table, []).append(row)
-
-    def save(self) -> None:
-        """Write what this run added; what it did not measure stays as it was."""
-        if not self._tables:
-            return
+        """Add a row; it replaces the one with the same names of an earlier run."""
         kept = json.loads(FILE.read_text()) if FILE.exists() else {}
-        for table, rows in self._tables.items():
-            new = {_key(row): row for row in rows}
-            kept[table] = [row for row in kept.get(table, ()) if _key(row) not in new] + rows
+        others = [other for other in kept.get(table, ()) if _key(other) != _key(row)]
+        kept[table] = [*others, row]
         kept["totals"] = _totals(kept)
         FILE.write_text(json.dumps(kept, indent=1) + "\n")
 

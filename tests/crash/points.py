@@ -7,8 +7,8 @@ points are: before and after every commit that reaches a database driver, whoeve
 and after every request to Kubernetes.
 
 A process that stops and wakes remembers what it saw before. What it may do with that begins with a
-transaction or a request, so it stops right before each; inside a transaction others would wait for it until
-the database ends it.
+transaction that writes or a request, so it stops right before each; once it has written, others would wait
+for it until the database ends it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from sqlalchemy import event
 
 #: Points that mean nothing for a process that stops, and for one that dies.
 _OF_DEATH: Final = ("before commit", "after commit")
+#: What a connection remembers of its transaction.
+_WRITES: Final = "tests.crash writes"
 _OF_SLEEP: Final = ("before transaction",)
 
 
@@ -99,13 +101,21 @@ class Points:
             commit(connection)
             self.reach("after commit")
 
-        def begins(_) -> None:
-            self.reach("before transaction")
+        def executes(connection, _cursor, statement, *_) -> None:
+            if not statement.startswith("SELECT") and not connection.info.get(_WRITES):
+                self.reach("before transaction")
+                connection.info[_WRITES] = True
 
+        def ends(connection) -> None:
+            connection.info.pop(_WRITES, None)
+
+        listeners = {"before_cursor_execute": executes, "commit": ends, "rollback": ends}
         dialect.do_commit = watched
-        event.listen(engine, "begin", begins)
+        for name, listener in listeners.items():
+            event.listen(engine, name, listener)
         try:
             yield
         finally:
             del dialect.do_commit
-            event.remove(engine, "begin", begins)
+            for name, listener in listeners.items():
+                event.remove(engine, name, listener)

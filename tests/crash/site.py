@@ -99,11 +99,11 @@ class Site:
         """Run a cycle of the arbiter, or of the one that comes after it."""
         try:
             with self.points.watching():
-                _cycle(self.loop)
+                run_cycle(self.loop)
         except Killed:
             self.check()
             self.replace_arbiter()
-            _cycle(self.loop)
+            run_cycle(self.loop)
         self.check()
 
     def check(self) -> None:
@@ -159,9 +159,17 @@ class Site:
         return self.jobs(task_id)[-1]
 
 
-def _cycle(loop: ArbiterLoop) -> None:
+def run_cycle(loop: ArbiterLoop) -> None:
+    """Run a cycle, as ``ArbiterLoop.run`` does.
+
+    :raises Broken: when it fails for another reason than that another arbiter leads.
+    """
     try:
         if loop.leadership.leads or loop._lead():
             loop.cycle()
     except LeadershipLost:
         """Another one leads; this one tries again, as ``ArbiterLoop.run`` does."""
+    except Broken:
+        raise
+    except Exception as error:
+        raise Broken(f"a cycle failed: {error!r}") from error
