@@ -59,7 +59,7 @@ def run(*, full: bool) -> Figures:
         rows=rows,
         bounds=[
             *bounds,
-            "freed capacity → resumed task: reconcile_interval_seconds, the pause between cycles, and one cycle",
+            "freed capacity → resumed task: reconcile_interval_seconds, the pause after a cycle, a cycle",
         ],
         targets=[Target("admissions/s through PostgreSQL", rows[1]["per_s"], 200)],
     )
