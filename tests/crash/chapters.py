@@ -207,7 +207,9 @@ CHAPTERS = (
         jobs=dict.fromkeys(("runs", "waits", "just"), ("cancelled", "succeeded")),
     ),
     Chapter(
-        retry, {"again": OK, "never": BAD}, jobs={"again": ("failed", "succeeded"), "never": ("failed", "failed")}
+        retry,
+        {"again": OK, "never": BAD},
+        jobs={"again": ("failed", "succeeded"), "never": ("failed", "failed")},
     ),
     Chapter(orphans, {"early": OK, "late": OK, "behind": OK}),
     Chapter(orphan_retried, {"first": OK, "second": OK}, jobs={"first": ("failed", "succeeded")}),

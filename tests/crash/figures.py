@@ -31,7 +31,9 @@ def _totals(tables: dict[str, Any]) -> dict[str, Any]:
     acts = {(row["database"], row["act"]) for row in points}
     return {
         f"{database}: {act}": {
-            what: round(sum(row[what] for row in points if (row["database"], row["act"]) == (database, act)), 1)
+            what: round(
+                sum(row[what] for row in points if (row["database"], row["act"]) == (database, act)), 1
+            )
             for what in ("acted", "broken", "wall_s")
         }
         for database, act in sorted(acts)

@@ -89,7 +89,9 @@ class Picture:
 
     def _applications(self):
         cluster = self.site.cluster
-        yield from (f"task {task} has {count} applications" for task, count in cluster.living().items() if count > 1)
+        yield from (
+            f"task {task} has {count} applications" for task, count in cluster.living().items() if count > 1
+        )
         names = Counter(app.view.name for app in cluster.made)
         yield from (f"{name} was created {count} times" for name, count in names.items() if count > 1)
         for (_, job_id, admission), count in self.site.airflow.woken.items():
@@ -119,8 +121,9 @@ class Picture:
         yield from (f"the quota of {text}: though we had promised it" for text in cluster.unexplained)
         for namespace in {self.queues[job.queue_id] for job in self._new_admissions()} - cluster.unbounded:
             held = self._held(namespace) + cluster.foreign[namespace]
-            if held > cluster.quotas[namespace]:
-                yield f"{held} CPU of {namespace} are promised or used, its quota has {cluster.quotas[namespace]}"
+            hard = cluster.quotas[namespace]
+            if held > hard:
+                yield f"{held} CPU of {namespace} are promised or used, its quota has {hard}"
 
     def _held(self, namespace: str) -> int:
         """Count the CPUs that jobs use or may still use."""
@@ -146,7 +149,11 @@ class Picture:
         wrong += [f"{_name(job)} is {job.state}" for job in self.jobs.values() if job.ended_at is None]
         wrong += [f"{_name(self.jobs[job_id])} has a grant" for job_id in self.grants]
         wrong += [f"{_name(self.jobs[job_id])} is to be told something" for job_id in self.deliveries]
-        wrong += [f"application {app.view.name} works on" for app in self.site.cluster.apps.values() if not app.view.terminal]
+        wrong += [
+            f"application {app.view.name} works on"
+            for app in self.site.cluster.apps.values()
+            if not app.view.terminal
+        ]
         for task in self.tasks:
             succeeded = [
                 job for job in self.jobs.values() if job.ti_id == task.id and job.state == "succeeded"

@@ -19,7 +19,6 @@ from typing import Final
 
 from sqlalchemy import event
 
-
 #: Points that mean nothing for a process that stops, and for one that dies.
 _OF_DEATH: Final = ("before commit", "after commit")
 #: What a connection remembers of its transaction.

@@ -37,7 +37,9 @@ def tell(sites, chapter: Chapter, when=lambda _: False, *, sleeping: bool = Fals
         except AssertionError as error:
             where = [f"{number} ({name})" for number, name in enumerate(points.reached, 1) if when(number)]
             what = "slept" if sleeping else "died"
-            raise Broken(f"{chapter.name}: the arbiter {what} at {', '.join(where) or 'no point'}: {error}") from error
+            raise Broken(
+                f"{chapter.name}: the arbiter {what} at {', '.join(where) or 'no point'}: {error}"
+            ) from error
     return points
 
 

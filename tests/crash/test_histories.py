@@ -20,9 +20,9 @@ def live(sites, examples: int, steps: int, number: int) -> Counter:
     """Run histories; return what happened in them."""
 
     class Seeded(History):
-        lived = Counter()
+        """Of this test alone."""
 
-    Seeded.sites = staticmethod(sites)
+    Seeded.sites, Seeded.lived = staticmethod(sites), Counter()
     run_state_machine_as_test(
         seed(number)(Seeded),
         settings=settings(

@@ -7,15 +7,15 @@ Each is right as long as nobody dies, and each is wrong in one place where ours 
 from __future__ import annotations
 
 import pytest
-
 from airflow.utils.state import TaskInstanceState as State
+from sqlalchemy import update
 
 from airflow_priority_spark.arbiter import admitting, enqueue, loop
 from airflow_priority_spark.store import leadership
+from airflow_priority_spark.store.models import ArbiterState
 from tests.crash.chapters import Chapter
 from tests.crash.invariants import Broken
 from tests.crash.test_crash_points import at, on_sqlite, tell
-
 
 
 def two_of_one_size(site) -> None:
@@ -101,5 +101,8 @@ def test_a_task_that_is_parked_before_its_job_is_written_is_found(sites, monkeyp
 
 @on_sqlite
 def test_a_leader_without_a_fence_is_found_when_it_wakes(sites, monkeypatch):
-    monkeypatch.setattr(leadership.Leadership, "_fence", lambda *_: None)
+    def write_whoever_leads(_, session, now) -> None:
+        session.execute(update(ArbiterState).values(cycle=ArbiterState.cycle + 1))
+
+    monkeypatch.setattr(leadership.Leadership, "_fence", write_whoever_leads)
     assert "12 CPU of team-a are promised or used, its quota has 6" in what_breaks(sites, sleeping=True)
