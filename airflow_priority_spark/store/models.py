@@ -87,7 +87,7 @@ class Cluster(Base):
     created_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime, nullable=False)
     # Here and in every table below: what later migrations brought comes last, in their order, so that
     # both ways to the tables make the same ones.
-    mode: Mapped[str | None] = mapped_column(String(30), nullable=True)
+    mode: Mapped[str | None] = mapped_column(String(40), nullable=True)
     nodes: Mapped[str | None] = mapped_column(String(20), nullable=True)
     job_limit: Mapped[int | None] = mapped_column(Integer, nullable=True)
     node_maxima: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), nullable=True)

@@ -41,7 +41,7 @@ def _columns():
     """Return table → the columns it gains."""
     return {
         "cluster": [
-            sa.Column("mode", sa.String(30), nullable=True),
+            sa.Column("mode", sa.String(40), nullable=True),
             sa.Column("nodes", sa.String(20), nullable=True),
             sa.Column("job_limit", sa.Integer, nullable=True),
             sa.Column("node_maxima", sa.JSON, nullable=True),
