@@ -15,7 +15,7 @@ STAMP := $(VENV)/.installed-$(shell { cat pyproject.toml; $(PYTHON) --version 2>
 PYTEST := $(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 .PHONY: help setup system demo test lint format types contract test-unit test-property test-store test-arbiter \
-	test-cluster test-operator test-e2e test-long soak bench www www-check www-test clean
+	test-cluster test-crash test-operator test-e2e test-long test-ha soak bench www www-check www-test clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -70,6 +70,9 @@ test-cluster: setup system ## Cluster tests and a job's way through Airflow (KUB
 	$(ON_CLUSTER) $(PYTEST) tests/cluster
 	$(ON_CLUSTER) $(PYTEST) tests/e2e/test_way_of_a_job.py
 
+test-crash: setup system ## Kill and stop the arbiter at every commit and request; random histories
+	$(PYTEST) tests/crash -s
+
 test-operator: setup ## The numbered requirements of the operator, one line each
 	$(PYTEST) tests/operator
 
@@ -81,6 +84,9 @@ test-long: setup system ## Real Airflow processes that are killed, crowded, and 
 
 soak: setup system ## Minutes of interleaved parking and deferring
 	$(PYTEST) tests -m soak
+
+test-ha: setup system ## Three arbiters on PostgreSQL: killed and stopped leaders, outages of database and cluster
+	$(PYTEST) tests/ha -s
 
 bench: setup system ## Benchmarks of the queue: tables, and JSON in benchmarks/results (FULL=1, ONLY=simulator)
 	$(BIN)/python benchmarks/bench.py $(if $(FULL),--full) $(addprefix --only ,$(ONLY))

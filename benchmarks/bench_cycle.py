@@ -2,9 +2,10 @@
 """What a cycle costs as waiting jobs, queues and nodes grow: milliseconds, SQL statements, memory.
 
 Every cell is a process of its own on one PostgreSQL, so that its memory is its own and a cell that takes
-too long can be ended. Quotas are full while the idle cycles are measured; then they are opened, and cycles
-that admit a batch are measured. Nodes carry four pods of others each; the picture of the cluster is given,
-what the watches cost is not in here.
+too long can be ended. Quotas are full while idle cycles are measured: *idle* ones, in which nothing has
+changed since the last, and *look* ones, which look at everything as the first after a change does. Then
+quotas are opened, and cycles that *admit* a batch are measured. Nodes carry four pods of others each; the
+picture of the cluster is given, what the watches cost is not in here, and reconcile slices stand apart.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ SHORT = {"waiting": (100, 1_000, 10_000), "queues": (1, 30), "nodes": (0, 500)}
 FULL = {"waiting": (100, 1_000, 10_000, 100_000), "queues": (1, 30, 1_000), "nodes": (0, 500, 5_000)}
 POOLS = {"high": 90, "normal": 10}
 GIB, BATCH = 2**30, 20
-WARM, ROUNDS = 3, 9
+#: Kind of cycle → how many are not measured, and how many are.
+WARM = {"idle": 3, "look": 0, "admit": 1}
+ROUNDS = {"idle": 9, "look": 5, "admit": 3}
 ONE = demand_of(1000, GIB, 2)
 HARD = Resources({"requests.cpu": 10**7, "requests.memory": 10**15})
 
@@ -52,31 +55,37 @@ def run(*, full: bool) -> Figures:
         ]
     done = [row for row in rows if row.get("idle_ms") is not None]
     largest = max(done, key=lambda row: (row["waiting"], row["queues"], row["nodes"]))
-    bounds = [f"idle cycle, {largest['case']}: {line}" for line in largest["idle_bound"]]
-    bounds += [f"admitting cycle, {largest['case']}: {line}" for line in largest["admit_bound"]]
+    bounds = [
+        f"{name} cycle, {largest['case']}: {line}" for name in ROUNDS for line in largest[f"{name}_bound"]
+    ]
     shown = [{key: value for key, value in row.items() if not key.endswith("_bound")} for row in rows]
-    hundred_thousand = [row["idle_ms"] for row in done if row["waiting"] == 100_000 and row["nodes"] == 0]
     return Figures(
-        name="cycle",
+        name="cycle" if full else "cycle-quick",
         question="what a cycle costs as waiting jobs, queues and nodes grow",
         settings={"batch_size": BATCH, "pools": POOLS, "postgresql": "fsync on", "pods_per_node": 4},
         rows=shown,
         bounds=bounds,
         targets=[
-            Target(
-                "idle cycle at 100,000 waiting jobs, ms",
-                max(hundred_thousand, default=None),
-                50,
-                at_most=True,
+            *(_idle_target(done, "idle", queues) for queues in sizes["queues"]),
+            *(_idle_target(done, "look", queues) for queues in sizes["queues"]),
+            *(
+                Target(f"spread of statements of an {name} cycle", _spread(done, name), 0, at_most=True)
+                for name in ("idle", "look")
             ),
-            Target("spread of statements of an idle cycle", _spread(done), 0, at_most=True),
         ],
     )
 
 
-def _spread(rows: list[dict[str, Any]]) -> int:
-    """Return by how many statements idle cycles differ, whatever waits in however many queues."""
-    counts = [row["idle_statements"] for row in rows]
+def _idle_target(rows: list[dict[str, Any]], name: str, queues: int) -> Target:
+    """Return the target for a cycle with nothing to admit at 100,000 waiting jobs, on any nodes."""
+    times = [row[f"{name}_ms"] for row in rows if row["waiting"] == 100_000 and row["queues"] == queues]
+    what = f"{name} cycle at 100,000 waiting jobs, {queues:,} queues, ms"
+    return Target(what, max(times, default=None), 50, at_most=True)
+
+
+def _spread(rows: list[dict[str, Any]], name: str) -> int:
+    """Return by how many statements cycles of a kind differ, whatever waits in however many queues."""
+    counts = [row[f"{name}_statements"] for row in rows]
     return max(counts) - min(counts)
 
 
@@ -109,32 +118,39 @@ def measure(url: str, waiting: int, queues: int, nodes: int) -> dict[str, Any]:
     world = sites.world(database, full_view, batch_size=BATCH, reconcile_interval_seconds=1e9)
     _let_wait(database, world, namespaces, waiting)
     found: dict[str, Any] = {}
-    for name, view in (("idle", full_view), ("admit", open_view)):
+    for name, view in (("idle", full_view), ("look", full_view), ("admit", open_view)):
         sites.show(world, view)
-        times, counts, admitted = [], [], 0
-        for _ in range(WARM if name == "idle" else 1):
+        for _ in range(WARM[name]):
             world.loop.cycle()
-        for _ in range(ROUNDS if name == "idle" else 3):
-            began = time.perf_counter()
-            applied: list[Any] = []
-            counts.append(len(world.statements(lambda into=applied: into.append(world.loop.cycle()))))
-            times.append(time.perf_counter() - began)
-            admitted += applied[0].admitted
-        profile = cProfile.Profile()
-        profile.runcall(world.loop.cycle)
-        found |= {
-            f"{name}_ms": statistics.median(times) * 1000,
-            f"{name}_statements": round(statistics.median(counts)),
-            f"{name}_bound": top_of(profile, 3),
-        }
-        if name == "admit":
-            found["admissions_per_s"] = admitted / sum(times)
+        found |= _cycles(world, name)
     world.loop._reconciled_at = None
     began = time.perf_counter()
     world.loop.cycle()
     found["reconcile_ms"] = max(0.0, (time.perf_counter() - began) * 1000 - found["idle_ms"])
     found["peak_mb"] = sites.peak_megabytes()
     return found
+
+
+def _cycles(world: Any, name: str) -> dict[str, Any]:
+    """Measure some cycles of a kind, and profile one more."""
+    times, counts, admitted = [], [], 0
+    for _ in range(ROUNDS[name]):
+        if name == "look":
+            world.loop.standstill.forget()
+        began, applied = time.perf_counter(), []
+        counts.append(len(world.statements(lambda into=applied: into.append(world.loop.cycle()))))
+        times.append(time.perf_counter() - began)
+        admitted += applied[0].admitted
+    if name == "look":
+        world.loop.standstill.forget()
+    profile = cProfile.Profile()
+    profile.runcall(world.loop.cycle)
+    return {
+        f"{name}_ms": statistics.median(times) * 1000,
+        f"{name}_statements": round(statistics.median(counts)),
+        f"{name}_bound": top_of(profile, 3),
+        **({"admissions_per_s": admitted / sum(times)} if name == "admit" else {}),
+    }
 
 
 def _view(namespaces: list[str], nodes: int, used: Resources) -> ClusterView:

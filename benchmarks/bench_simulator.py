@@ -66,7 +66,7 @@ def run(*, full: bool) -> Figures:
     rows = [measure(name) for name in names]
     site, arrivals = workload("kueue-baseline")
     return Figures(
-        name="simulator",
+        name="simulator" if full else "simulator-quick",
         question="Kueue's performance workloads through the same decide, no database",
         settings={
             "pools": {pool.name: pool.weight for pool in site.queues[0].pools},

@@ -50,13 +50,13 @@ class By:
 def line_up(session: Session) -> None:
     """Wait for a cycle that writes, and let the next one wait for this transaction.
 
-    An update that changes nothing, because it locks a row on PostgreSQL and makes SQLite take its write
-    lock at the start, where waiting for it is possible.
+    An update, because it locks a row on PostgreSQL and makes SQLite take its write lock at the start, where
+    waiting for it is possible. It counts the act, so that an arbiter at rest sees that there was one.
     """
     session.execute(
         update(ArbiterState)
         .where(ArbiterState.id == 1)
-        .values(cycle=ArbiterState.cycle)
+        .values(revision=ArbiterState.revision + 1)
         .execution_options(synchronize_session=False)
     )
 

@@ -139,7 +139,23 @@ class DeclaredQueue(Queue):
 class Cluster(Configured):
     """A cluster's own capacity mode, kind of nodes and limit."""
 
-    mode: Literal["auto", "quota", "quota+nodes"] | None = None
+    mode: (
+        Literal[
+            "auto",
+            "quota",
+            "quota+nodes",
+            "auto+dry-run",
+            "quota+dry-run",
+            "quota+nodes+dry-run",
+            "auto+placeholder",
+            "quota+placeholder",
+            "quota+nodes+placeholder",
+            "auto+dry-run+placeholder",
+            "quota+dry-run+placeholder",
+            "quota+nodes+dry-run+placeholder",
+        ]
+        | None
+    ) = None
     nodes: Literal["auto", "fixed", "elastic"] | None = None
     job_limit: AtLeastOne | None = None
     node_maxima: Quantities | None = None

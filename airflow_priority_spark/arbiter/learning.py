@@ -18,7 +18,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from airflow_priority_spark.errors import InvalidInput
-from airflow_priority_spark.scheduling.model import ClusterView, Demand, PodSet, QueueKey, QuotaView
+from airflow_priority_spark.scheduling.model import (
+    NO_RESOURCES,
+    ClusterView,
+    Demand,
+    PodSet,
+    QueueKey,
+    QuotaView,
+)
 from airflow_priority_spark.scheduling.resources import Resources
 from airflow_priority_spark.store.front import WaitingRow
 
@@ -41,6 +48,7 @@ class Refusal:
     requested: Resources
     used: Resources
     pod: str = ""
+    limited: Resources = NO_RESOURCES
 
 
 def read_refusal(text: str) -> Refusal | None:
@@ -50,10 +58,10 @@ def read_refusal(text: str) -> Refusal | None:
         return None
     pod = _POD.search(text)
     try:
-        requested, used = _amounts(found["requested"]), _amounts(found["used"])
+        requested, used, limited = (_amounts(found[name]) for name in ("requested", "used", "limited"))
     except InvalidInput:
         return None
-    return Refusal(found["quota"], requested, used, pod["name"] if pod else "")
+    return Refusal(found["quota"], requested, used, pod["name"] if pod else "", limited)
 
 
 def _amounts(text: str) -> Resources:

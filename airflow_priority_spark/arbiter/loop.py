@@ -29,9 +29,12 @@ from airflow_priority_spark.arbiter.holding import hold_and_release
 from airflow_priority_spark.arbiter.housekeeping import Housekeeper
 from airflow_priority_spark.arbiter.intake import BATCH, take_in
 from airflow_priority_spark.arbiter.observe import FEW, MORE, Observer
+from airflow_priority_spark.arbiter.outages import Outages
 from airflow_priority_spark.arbiter.picture import cluster_json
+from airflow_priority_spark.arbiter.probing import Prober
 from airflow_priority_spark.arbiter.reconcile import BATCH as RECONCILE_BATCH
 from airflow_priority_spark.arbiter.reconcile import Reconciler
+from airflow_priority_spark.arbiter.standstill import Sight, Standstill
 from airflow_priority_spark.arbiter.strays import Strays
 from airflow_priority_spark.errors import (
     DatabaseNotMigrated,
@@ -39,7 +42,6 @@ from airflow_priority_spark.errors import (
     InvalidInput,
     LeadershipLost,
 )
-from airflow_priority_spark.scheduling.cycle import decide
 from airflow_priority_spark.scheduling.model import ClusterView
 from airflow_priority_spark.settings import Settings, parse_pools
 from airflow_priority_spark.spark.request import ConnectionRef
@@ -60,6 +62,14 @@ MAX_BACKOFF = 15.0
 PICTURE_SECONDS = 10.0
 #: ``[priority_spark] nodes`` → are the nodes all there will be; ``None`` looks for an autoscaler.
 FIXED_NODES = {"auto": None, "fixed": True, "elastic": False}
+
+
+Views = dict[str, ClusterView]
+
+
+def _asks(view: ClusterView) -> bool:
+    """Tell whether answers of the cluster, which come at any time, are part of a decision."""
+    return view.dry_run or view.placeholders
 
 
 def utcnow() -> datetime.datetime:
@@ -104,16 +114,18 @@ class ArbiterLoop:
         self._hurry = False
         self._pictured_at: float | None = None
         self._pictured: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
-        self._fault = ""
+        self.outages = Outages(clock)
         self._queues = NO_QUEUES
 
     def work_with(self, context: Context) -> None:
         """Make the parts of a cycle, which forget what they remembered."""
         self.context = context
+        self.standstill = Standstill()
         self.observer = Observer(context)
+        self.prober = Prober(context, self.wake.set)
         self.reconciler = Reconciler(context, self.leadership)
         self.follower = Follower(context, self.leadership)
-        self.strays = Strays(context, self.leadership.sessions)
+        self.strays = Strays(context, self.leadership)
         self.housekeeper = Housekeeper(context, self.leadership, self.strays)
 
     def run(self, stop: threading.Event, heartbeat: Callable[[], None]) -> None:
@@ -126,45 +138,38 @@ class ArbiterLoop:
         try:
             while not stop.is_set():
                 self.wake.clear()
-                failures = 0 if self._attempt(heartbeat) else failures + 1
+                failures = 0 if self._attempt() else failures + 1
+                if not self.outages.of_database:
+                    # Airflow's heartbeat survives an outage too, but says so again with every beat.
+                    heartbeat()
                 self._sleep(stop, failures)
         finally:
             self.close()
 
     def close(self) -> None:
         """End the watches and give the lease up."""
+        self.prober.close()
         self.clusters.stop()
         try:
             self.leadership.release()
         except DBAPIError as error:
             log.warning("Could not give up the lease, it will expire: %s", error)
 
-    def _attempt(self, heartbeat: Callable[[], None]) -> bool:
+    def _attempt(self) -> bool:
         self._hurry = False
         try:
-            heartbeat()
-            if not self.leadership.leads and not self._lead():
-                return True
-            self.cycle()
+            if self.leadership.leads or self._lead():
+                self.cycle()
         except (DatabaseNotMigrated, IncompatibleAirflow):
             raise
         except LeadershipLost as lost:
             log.warning("Not leading: %s", lost)
             return True
         except Exception as error:
-            self._report(error)
+            self.outages.failed(error, MAX_BACKOFF)
             return False
-        if self._fault:
-            log.info("Cycles work again")
-            self._fault = ""
+        self.outages.worked()
         return True
-
-    def _report(self, error: Exception) -> None:
-        """Log a fault whole when it is new, and not again while it stays the same."""
-        text = f"{type(error).__name__}: {error}"
-        if text != self._fault:
-            log.exception("A cycle failed and will be tried again")
-            self._fault = text
 
     def _sleep(self, stop: threading.Event, failures: int) -> None:
         if failures:
@@ -172,7 +177,8 @@ class ArbiterLoop:
             return
         pause = self.settings.poll_interval_seconds
         if not self.leadership.leads:
-            pause = max(pause, self.settings.lease_seconds / 4)
+            # A lease that runs out is seen so soon after: with the lease itself, that is the take-over time.
+            pause = self.settings.lease_seconds / 8
         if self._hurry:
             return
         stop.wait(MIN_PAUSE)
@@ -203,34 +209,56 @@ class ArbiterLoop:
         self.leadership.renew_if_due()
         self.clusters.refresh()
         took_all = self._intake(now)
+        due = self._due(self._reconciled_at, self.settings.reconcile_interval_seconds)
+        views, applications = self.views(now), self._applications()
+        sight = Sight(self.leadership.marks(), views, applications)
+        if not due and self.standstill.holds(sight, now.timestamp()):
+            self._hurry, applied = False, Applied()
+            deliver_due(self.context, self.leadership, self._queues, now)
+        else:
+            views, applications, applied = self._look(now, due=due)
+        self._hurry = self._hurry or not took_all
+        self.housekeeper.clean(applications, now)
+        self._save_pictures(views, now)
+        return applied
+
+    def _look(self, now: datetime.datetime, *, due: bool) -> tuple[Views, Applications, Applied]:
+        """Look at everything, decide and apply.
+
+        :param due: compare with Airflow and the clusters as well.
+        :return: the pictures that were looked at, and what came of them.
+        """
+        marks = self.leadership.marks()
         with self.sessions() as session:
             site = read_site(session, self.settings)
             self._queues = read_queues(session, site)
-        views = self.views(now)
-        applications = self._applications()
+        views, applications = self.views(now), self._applications()
         self.follower.applications(applications, now)
-        due = self._due(self._reconciled_at, self.settings.reconcile_interval_seconds)
         more = self._reconcile(views, now) if due else False
+        # Before the decision, not after it: what has ended makes room for the next in the same cycle.
+        self.reconciler.release(views, self._queues, applications, now)
         with self.sessions() as session:
             picture = self.observer.picture(session, self._queues, views, applications, rules(site), now)
-            picture, decisions = decide_on(self.observer, session, picture, decide, now)
+            picture, decisions = decide_on(self.observer, session, picture, self.prober.hopeful, now)
+        decisions = self.prober.probe(picture.snapshot, decisions, now.timestamp())
         self.follower.forget(picture.adopted)
-        applied = apply(self.context, self.leadership, picture, decisions, decide, now)
+        applied = apply(self.context, self.leadership, picture, decisions, self.prober.strict, now)
+        self.standstill.forget()
         if not applied.wrote:
             deliver_due(self.context, self.leadership, self._queues, now)
+            if not self.observer.rotating and not any(_asks(view) for view in views.values()):
+                sight = Sight(marks, views, applications)
+                self.standstill.remember(sight, self._queues, rules(site), decisions, now.timestamp())
         if due:
-            self.reconciler.release(views, self._queues, applications, now)
             self.strays.remove(applications)
             self._reconciled_at = time.monotonic()
         if applied.lost or more:
             self._reconciled_at = None
-        self.housekeeper.clean(applications, now)
-        self._save_pictures(views, now)
         self.observer.depth = MORE if applied.admitted else FEW
-        self._hurry = applied.admitted >= site.batch_size or not took_all or more
-        return applied
+        self._hurry = applied.admitted >= site.batch_size or more
+        return views, applications, applied
 
-    def _reconcile(self, views: dict[str, ClusterView], now: datetime.datetime) -> bool:
+    def _reconcile(self, views: Views, now: datetime.datetime) -> bool:
         """Compare with Airflow and the clusters; true when there is more to do at once."""
         settled = self.reconciler.task_instances(now)
         held = hold_and_release(self.context, self.leadership, now)
@@ -258,7 +286,7 @@ class ArbiterLoop:
             }
         )
 
-    def views(self, now: datetime.datetime) -> dict[str, ClusterView]:
+    def views(self, now: datetime.datetime) -> Views:
         """Return the picture of every cluster that is watched."""
         namespaces: dict[str, set[str]] = {}
         for queue in self._queues.views:
@@ -281,14 +309,18 @@ class ArbiterLoop:
     def _due(last: float | None, interval: float) -> bool:
         return last is None or time.monotonic() - last >= interval
 
-    def _save_pictures(self, views: dict[str, ClusterView], now: datetime.datetime) -> None:
+    def _save_pictures(self, views: Views, now: datetime.datetime) -> None:
         pictures = {
             cluster_id: cluster_json(view)
             for cluster_id, view in views.items()
             # A cluster without a queue is of no interest yet, and has no row to refer to.
             if cluster_id in self._queues.clusters
         }
-        summary = {"unresolved": {alias: str(error) for alias, error in self.clusters.failures.items()}}
+        summary: dict[str, Any] = {
+            "unresolved": {alias: str(error) for alias, error in self.clusters.failures.items()}
+        }
+        if self.outages.last:
+            summary["outage"] = self.outages.last
         if (pictures, summary) == self._pictured and not self._due(self._pictured_at, PICTURE_SECONDS):
             return
         with self.leadership.transaction() as session:

@@ -87,6 +87,11 @@ class Observer:
         #: Jobs to read of each pool.
         self.depth = MORE
 
+    @property
+    def rotating(self) -> bool:
+        """There is more standing aside than the last picture showed."""
+        return bool(self._after)
+
     def picture(
         self,
         session: Session,

@@ -21,6 +21,8 @@ def cluster_json(view: ClusterView) -> dict[str, Any]:
     return {
         "fresh": view.fresh,
         "stale_reason": view.stale_reason,
+        "troubled_since": view.troubled_since,
+        "trouble": view.trouble,
         "mode": view.mode,
         "fixed_nodes": view.fixed_nodes,
         "nodes": {

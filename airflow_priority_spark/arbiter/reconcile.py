@@ -132,7 +132,12 @@ class Reconciler:
             grants = grants_of_ended(session)
         if not grants:
             return 0
-        busy = {pod.job_id for view in views.values() for pod in view.pods if pod.job_id and pod.counts_node}
+        busy = {
+            pod.job_id
+            for view in views.values()
+            for pod in view.pods
+            if pod.job_id and pod.counts_node and not pod.placeholder
+        }
 
         def over(row: HeldGrant) -> bool:
             key = queues.keys.get(row.queue_id)

@@ -53,7 +53,7 @@ def come_back(
     now: datetime.datetime,
 ) -> None:
     """Let a task that was admitted before wait again, at its position."""
-    job.parked, job.deferred_at = True, deferral.created
+    job.parked, job.deferred_at, job.try_number = True, deferral.created, deferral.try_number
     if JobState(job.state) in WAITING:
         return
     if is_terminal(JobState(job.state)):

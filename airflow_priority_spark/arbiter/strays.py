@@ -16,7 +16,7 @@ from airflow_priority_spark.errors import PrioritySparkError
 from airflow_priority_spark.scheduling.jobs import ACTIVE, WAITING, JobState
 from airflow_priority_spark.spark.identity import LABEL_JOB
 from airflow_priority_spark.store import jobs
-from airflow_priority_spark.store.leadership import SessionFactory
+from airflow_priority_spark.store.leadership import Leadership
 from airflow_priority_spark.store.models import Job
 
 log = logging.getLogger(__name__)
@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 class Strays:
     """Deletes strays; remembers which orphans it has reported."""
 
-    def __init__(self, context: Context, sessions: SessionFactory) -> None:
-        self._context, self._sessions = context, sessions
+    def __init__(self, context: Context, leadership: Leadership) -> None:
+        self._context, self._leadership = context, leadership
         self._reported: set[str] = set()
 
     def remove(self, applications: Applications) -> None:
@@ -38,7 +38,7 @@ class Strays:
         ]
         if not living:
             return
-        with self._sessions() as session:
+        with self._leadership.sessions() as session:
             owners = jobs.jobs_by_id(session, {item.labels.get(LABEL_JOB, "") for _, item in living})
         for cluster_id, item in living:
             reason = self._why(owners.get(item.labels.get(LABEL_JOB, "")), item)
@@ -73,11 +73,15 @@ class Strays:
         """Ask for an application's deletion; a failure is told, and tried again by whoever finds it again.
 
         :return: whether it was asked for.
+        :raises LeadershipLost: when another arbiter leads; a picture from before may be long out of date.
         """
         connection = self._context.clusters.connections.get(cluster_id)
         if connection is None:
             return False
         what = (item.word, item.namespace, item.name)
+        # The cluster knows no fence: who was stopped since the picture was taken learns of it here.
+        with self._leadership.transaction():
+            pass
         try:
             outcome = delete_application(connection, item.namespace, item.name, item.uid, kind=item.kind)
         except PrioritySparkError as error:

@@ -75,7 +75,7 @@ def selected(
     return JobFilter(states=states, held_reasons=held_reasons, **found)
 
 
-def filters(args: Namespace) -> dict[str, str]:
+def filters(args: Namespace) -> dict[str, Any]:
     """Return the filters for jobs that were typed."""
     return {name: getattr(args, name) for name in FILTERS if getattr(args, name)}
 
@@ -120,7 +120,8 @@ def tell_waiting(job_ids: Sequence[str], who: By) -> None:
     left = tell_all(airflow_settings.NonScopedSession, job_ids, who, clock=now, seconds=TELL_SECONDS)
     if left:
         print(
-            f"Airflow could not take {_jobs(len(left))} yet; an arbiter tells their tasks when one runs.",
+            f"Airflow could not take the tasks of {_jobs(len(left))} yet; "
+            "an arbiter tells them when one runs.",
             file=sys.stderr,
         )
 

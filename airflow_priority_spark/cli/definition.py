@@ -199,6 +199,17 @@ COMMANDS: Final = (
         args=(ARG_OUTPUT, ARG_VERBOSE),
     ),
     ActionCommand(
+        name="doctor",
+        help="Check database, permissions, clusters and Airflow, and say how to mend what is wrong",
+        description=(
+            "Check the database and its tables, who leads, permissions, CRD and quotas of every cluster, "
+            "clocks, scheduler, triggerer, executor and APIs; each finding says how to mend it. Exit code 1 "
+            "when there is a problem, 0 when there are warnings at most."
+        ),
+        func=lazy_load_command(f"{_COMMANDS}.doctor.examine"),
+        args=(ARG_OUTPUT, ARG_VERBOSE),
+    ),
+    ActionCommand(
         name="unpark",
         help="Give every waiting task back to Airflow",
         description=(

@@ -69,9 +69,16 @@ def report(args: Namespace) -> None:
         return
     print_rows(rows, args.output)
     if waited:
+        print(_heading(len(waited)))
         print_rows(waited[:LONGEST], args.output)
     if risked:
+        print("The queue would have avoided these deadlocks, which nothing but luck prevented:")
         print_rows(risked, args.output)
+
+
+def _heading(count: int) -> str:
+    cut = f"; the {LONGEST} that would have waited longest:" if count > LONGEST else ":"
+    return f"{count} {'job' if count == 1 else 'jobs'} would have waited" + cut
 
 
 def _simulated_waits(session: Session, args: Namespace, jobs: Sequence[ObservedJob]) -> dict[str, float]:

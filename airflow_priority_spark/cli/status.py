@@ -46,12 +46,27 @@ def _arbiter(status: reads.ArbiterStatus, configured: str) -> dict[str, Any]:
         "lease_until": status.lease_until,
         "last_cycle_at": status.last_cycle_at,
         "idle_seconds": status.idle_seconds,
+        **_outage(status.summary.get("outage", {})),
         "unresolved": status.summary.get("unresolved", {}),
     }
 
 
+def _outage(last: dict[str, Any]) -> dict[str, Any]:
+    """Return the last time that cycles failed; while the database is away nothing can be read or written."""
+    return {
+        "last_outage": f"{last['what']}: {last['why']}" if last else None,
+        "last_outage_since": _instant(last.get("since")),
+        "last_outage_until": _instant(last.get("until")),
+    }
+
+
+def _instant(text: str | None) -> datetime.datetime | None:
+    return datetime.datetime.fromisoformat(text) if text else None
+
+
 def _cluster(picture: reads.ClusterPicture) -> dict[str, Any]:
     data = picture.data
+    since = data.get("troubled_since")
     return {
         "cluster": picture.cluster,
         "cluster_id": picture.cluster_id,
@@ -59,6 +74,8 @@ def _cluster(picture: reads.ClusterPicture) -> dict[str, Any]:
         "age_seconds": picture.age_seconds,
         "fresh": data["fresh"],
         "stale_reason": data["stale_reason"] or None,
+        "troubled_since": datetime.datetime.fromtimestamp(since, datetime.UTC) if since else None,
+        "trouble": data.get("trouble") or None,
         "capacity_mode": data["mode"],
         "nodes": data["nodes"]["count"],
         "nodes_ready": data["nodes"]["ready"],

@@ -156,7 +156,7 @@ def identify(connection: ClusterConnection) -> str:
     :raises ClusterUnavailable: when nothing answers, or something that is no Kubernetes API.
     """
     try:
-        found = request_json(connection, "GET", NAMESPACES.path(name=_IDENTITY_NAMESPACE), read_seconds=10.0)
+        found = request_json(connection, "GET", NAMESPACES.path(name=_IDENTITY_NAMESPACE))
     except Refused as refused:
         raise explain(connection, refused, "get", NAMESPACES, name=_IDENTITY_NAMESPACE) from refused
     uid = (found.get("metadata") or {}).get("uid")

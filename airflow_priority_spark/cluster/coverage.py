@@ -31,6 +31,17 @@ class Complaint(NamedTuple):
     error: str
 
 
+class Trouble(NamedTuple):
+    """A watch that is out of step, or that only ever begins again.
+
+    :param since: POSIX seconds.
+    """
+
+    watch: str
+    since: float
+    why: str
+
+
 class Coverage(Generic[View]):
     """The reflectors of one kind; used by one thread.
 
@@ -86,6 +97,24 @@ class Coverage(Generic[View]):
         said = (_complaint(str(item), item.state, now, patience) for item in self.reflectors())
         return [complaint for complaint in said if complaint]
 
+    def troubles(self) -> list[Trouble]:
+        """Say which watches are out of step; one that may not be had at all is no trouble."""
+        states = [
+            (str(item), item.state) for item in self.reflectors() if not (self.refused and item is self._wide)
+        ]
+        return [
+            *(
+                Trouble(name, state.lost_since, str(state.error))
+                for name, state in states
+                if state.lost_since is not None
+            ),
+            *(
+                Trouble(name, state.unsteady_since, f"begins again and again with a list: {state.unsteady}")
+                for name, state in states
+                if state.unsteady_since is not None and state.lost_since is None
+            ),
+        ]
+
     def version(self) -> object:
         """Return a value that differs whenever the views may differ."""
         return tuple((id(item), item.version) for item in self.reflectors())
@@ -120,6 +149,14 @@ def _complaint(name: str, state: WatchState, now: float, patience: float) -> Com
     if state.lost_since is None or now - state.lost_since <= patience:
         return None
     return Complaint(name, now - state.lost_since, error)
+
+
+def describe_troubles(troubles: Iterable[Trouble]) -> str:
+    """Say all troubles, one clause for those that share a reason; empty when there are none."""
+    by_reason: dict[str, list[str]] = {}
+    for trouble in troubles:
+        by_reason.setdefault(trouble.why, []).append(trouble.watch)
+    return "; ".join(f"{', '.join(watches)}: {why.rstrip('.')}" for why, watches in by_reason.items())
 
 
 def describe_complaints(complaints: Iterable[Complaint]) -> str:

@@ -12,10 +12,15 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
+from typing import Final
 
 from airflow_priority_spark.errors import PrioritySparkError
 
 log = logging.getLogger(__name__)
+
+
+#: A list that takes longer is told of; most take milliseconds.
+SLOW_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,8 @@ class WatchState:
     :param lost_since: out of step since then; ``None`` while list and watch work.
     :param error: why it is out of step.
     :param restarts: watches that ended otherwise than on time.
+    :param unsteady_since: watches end as soon as they have begun, since then; ``None``: they do not.
+    :param unsteady: why.
     """
 
     synced: bool = False
@@ -36,6 +43,8 @@ class WatchState:
     errors: int = 0
     events: int = 0
     last_event_at: float | None = None
+    unsteady_since: float | None = None
+    unsteady: str = ""
 
 
 class Health:
@@ -55,6 +64,7 @@ class Health:
         self._state = WatchState()
         self._failures = 0
         self._restart_told = False
+        self._slow_told = False
 
     @property
     def state(self) -> WatchState:
@@ -69,17 +79,28 @@ class Health:
                 self._state, synced=True, lists=self._state.lists + 1, last_event_at=self._clock()
             )
 
+    def took(self, seconds: float) -> None:
+        """Tell of a list that took long, once until one is quick again."""
+        slow = seconds > SLOW_SECONDS
+        if slow and not self._slow_told:
+            log.warning("watch of %s of %s is slow: a list took %.1f s", self._name, self._where, seconds)
+        self._slow_told = slow
+
     def event(self) -> None:
         """Count an event or bookmark: the watch works."""
         self._failures = 0
         self._restart_told = False
         with self._lock:
-            self._state = replace(self._state, events=self._state.events + 1, last_event_at=self._clock())
+            self._state = replace(
+                self._state, events=self._state.events + 1, last_event_at=self._clock(), unsteady_since=None
+            )
 
     def ended_well(self) -> None:
         """Note a watch that ran its time."""
         self._failures = 0
         self._restart_told = False
+        with self._lock:
+            self._state = replace(self._state, unsteady_since=None)
 
     def restarted(self, why: str, *, suspicious: bool) -> float:
         """Count a restart that is no fault, and return the pause before it.
@@ -88,7 +109,11 @@ class Health:
         :param suspicious: the second one in a row waits, lest a server without history be asked in a loop.
         """
         with self._lock:
-            self._state = replace(self._state, restarts=self._state.restarts + 1)
+            state = self._state
+            unsteady = state.unsteady_since
+            if suspicious and self._failures and unsteady is None:
+                unsteady = self._clock()
+            self._state = replace(state, restarts=state.restarts + 1, unsteady_since=unsteady, unsteady=why)
         # One 410 is daily life; the second in a row, and a silence, are news.
         if not self._restart_told and (self._failures or not suspicious):
             log.info("watch of %s of %s begins again with a list: %s", self._name, self._where, why)

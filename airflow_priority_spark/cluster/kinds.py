@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is read from a cluster and written to it, and the permission each needs.
 
-The table at the end is the only place that lists permissions: the error messages, the ``doctor``
-command and the shipped RBAC manifests are held against it.
+The tables at the end are the only place that lists permissions: the error messages, the ``doctor``
+command and the shipped RBAC manifests are held against them.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ class Kind:
 NODES: Final = Kind("nodes", namespaced=False)
 NAMESPACES: Final = Kind("namespaces", namespaced=False)
 PODS: Final = Kind("pods")
+POD_LOGS: Final = Kind("pods/log")
 EVENTS: Final = Kind("events")
 RESOURCE_QUOTAS: Final = Kind("resourcequotas")
 LIMIT_RANGES: Final = Kind("limitranges")
@@ -106,4 +107,18 @@ PERMISSIONS: Final[tuple[Permission, ...]] = (
         "a later attempt waits until such a pod has ended",
         optional=True,
     ),
+    Permission(
+        "create",
+        PODS,
+        "asking the admission chain (dry run) and placeholders, where capacity_mode names them",
+        optional=True,
+    ),
+)
+
+#: What workers and triggerers use besides, with the credentials of the task's connection.
+WORKER_PERMISSIONS: Final[tuple[Permission, ...]] = (
+    Permission("create", SPARK_APPLICATIONS, "submitting admitted jobs"),
+    Permission("get", PODS, "saying with which exit code a driver ended", optional=True),
+    Permission("get", POD_LOGS, "copying the driver's log into the task log", optional=True),
+    Permission("list", EVENTS, "saying what Kubernetes has noted about a driver pod", optional=True),
 )

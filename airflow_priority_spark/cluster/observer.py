@@ -25,7 +25,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from airflow_priority_spark.cluster import convert
 from airflow_priority_spark.cluster.applications import ApplicationView, application
 from airflow_priority_spark.cluster.autoscaling import NodesKind, nodes_kind
-from airflow_priority_spark.cluster.coverage import Complaint, Coverage, describe_complaints
+from airflow_priority_spark.cluster.coverage import (
+    Complaint,
+    Coverage,
+    describe_complaints,
+    describe_troubles,
+)
 from airflow_priority_spark.cluster.health import WatchState
 from airflow_priority_spark.cluster.job_pods import WatchedPod, watched_pod
 from airflow_priority_spark.cluster.kinds import (
@@ -146,6 +151,7 @@ class ClusterObserver:
         fixed = self.nodes_kind(fixed_nodes).fixed
         effective = self._mode(wanted.base, fixed)
         complaints = self._complaints(now, effective)
+        troubles = [trouble for part in self._coverages() for trouble in part.troubles()]
         return ClusterView(
             cluster_id=self.cluster_id,
             nodes=self._part("nodes", self._nodes, lambda records: tuple(item.view for item in records)),
@@ -164,6 +170,8 @@ class ClusterObserver:
             placeholders=wanted.placeholders,
             fresh=not complaints,
             stale_reason=describe_complaints(complaints),
+            troubled_since=min((trouble.since for trouble in troubles), default=None),
+            trouble=describe_troubles(troubles),
         )
 
     def applications(self, instance_id: str | None = None) -> Sequence[ApplicationView]:

@@ -211,6 +211,7 @@ class Reflector(Generic[View]):
     def _list(self) -> None:
         """Replace the views by what is there now; the list's version is where the watch begins."""
         self._verb = "list"
+        began = self._clock()
         views: dict[Key, View] = {}
         query = {**self._selection, **({"limit": str(self._page)} if self._page else {})}
         while True:
@@ -231,6 +232,7 @@ class Reflector(Generic[View]):
             self._views = views
             self._version += differs
         self._health.listed()
+        self._health.took(self._listed_at - began)
         if self._health.regain() or differs:
             self._notify()
 

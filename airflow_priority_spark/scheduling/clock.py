@@ -12,9 +12,10 @@ once, and when it goes on its start is moved forward by the pause: two writes pe
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-from airflow_priority_spark.scheduling.model import PoolState, PoolView
+from airflow_priority_spark.scheduling.model import HeadRules, PoolState, PoolView
 
 #: Warnings are given at so many percent of the timeout, the last one first.
 WARNINGS = (80, 50)
@@ -88,3 +89,22 @@ class HeadClock:
     def state(self, credit: int, head_id: str) -> PoolState:
         """Return what the pool must remember."""
         return PoolState(credit, head_id, self.blocked_since, self.timeout_since, self.paused_at, self.warned)
+
+
+def next_instant(state: PoolState, rules: HeadRules, now: float) -> float:
+    """Return when the clocks of a pool's head next come to something, all else staying as it is.
+
+    That is the start of its protection, a warning or its timeout; infinite when none is to come.
+    """
+    instants = []
+    if state.head_blocked_since is not None:
+        instants.append(state.head_blocked_since + rules.protection_seconds)
+    if (
+        state.head_timeout_since is not None
+        and state.head_clock_paused_at is None
+        and rules.timeout_seconds > 0
+    ):
+        instants += [
+            state.head_timeout_since + rules.timeout_seconds * percent / 100 for percent in (*WARNINGS, 100)
+        ]
+    return min((instant for instant in instants if instant > now), default=math.inf)

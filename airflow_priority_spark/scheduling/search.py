@@ -158,7 +158,7 @@ class _Search:
             times = need.times(free)
             for node in nodes:
                 rooms[self._pool.nodes[node].labels.get(key)] += times
-        return {domain: room for domain, room in rooms.items() if domain is not None and room >= group.number}
+        return {domain for domain, room in rooms.items() if domain is not None and room >= group.number}
 
 
 def fill(pool: NodePool, group: Group) -> Taken | None:

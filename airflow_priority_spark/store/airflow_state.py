@@ -144,7 +144,8 @@ def successor(session: Session, job: Job) -> Successor:
             Log.run_id == job.run_id,
             Log.task_id == job.task_id,
             Log.map_index == job.map_index,
-            Log.try_number == job.try_number,
+            # Later tries too: an orphan's fresh attempt gets its number only when Airflow schedules it.
+            Log.try_number >= job.try_number,
             Log.event.in_(_ENDED_EVENTS),
         )
         .limit(1)

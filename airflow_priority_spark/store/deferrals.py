@@ -83,6 +83,8 @@ def deferrals(session: Session, limit: int) -> Sequence[Deferral]:
         .where(
             Trigger.classpath == ADMISSION_TRIGGER,
             TaskInstance.state == TaskInstanceState.DEFERRED,
+            # Says the join already, but so the index finds the few among a hundred thousand parked ones.
+            TaskInstance.trigger_id.is_not(None),
         )
         .order_by(Trigger.created_date, Trigger.id)
         .limit(limit)

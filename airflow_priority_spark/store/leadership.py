@@ -14,6 +14,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from sqlalchemy import CursorResult, Update, or_, select, update
 from sqlalchemy.orm import Session
@@ -23,6 +24,19 @@ from airflow_priority_spark.store.models import ArbiterState
 
 SessionFactory = Callable[[], Session]
 Clock = Callable[[], datetime.datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What differs once anything in our tables may have changed.
+
+    :param writes: transactions of ours that were there to write something.
+    :param revision: acts of people.
+    """
+
+    epoch: int | None
+    writes: int
+    revision: int
 
 
 class Leadership:
@@ -40,7 +54,7 @@ class Leadership:
         self.clock = clock
         self.lease = datetime.timedelta(seconds=lease_seconds)
         self.epoch: int | None = None
-        self._cycle = 0
+        self._cycle = self._writes = 0
         self._renewed_at: datetime.datetime | None = None
 
     @property
@@ -82,12 +96,24 @@ class Leadership:
             self.epoch, self._cycle, self._renewed_at = row.epoch, row.cycle, now
         return taken
 
+    def marks(self) -> Marks:
+        """Return the marks of what is to be read next (one statement)."""
+        with self.sessions() as session:
+            revision = session.scalar(select(ArbiterState.revision).where(ArbiterState.id == 1))
+        return Marks(self.epoch, self._writes, revision or 0)
+
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """Open a fenced transaction; it commits at the end of the block and renews the lease.
 
         :raises LeadershipLost: when another arbiter leads; nothing of the block happens.
         """
+        with self._fenced() as session:
+            self._writes += 1
+            yield session
+
+    @contextmanager
+    def _fenced(self) -> Iterator[Session]:
         if self.epoch is None:
             raise LeadershipLost("this arbiter does not lead")
         now = self.clock()
@@ -114,7 +140,7 @@ class Leadership:
     def renew_if_due(self) -> None:
         """Renew the lease when a third of it has passed; costs nothing before."""
         if self._renewed_at is None or self.clock() - self._renewed_at >= self.lease / 3:
-            with self.transaction():
+            with self._fenced():
                 pass
 
     def release(self) -> None:

@@ -87,7 +87,7 @@ class Cluster(Base):
     created_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime, nullable=False)
     # Here and in every table below: what later migrations brought comes last, in their order, so that
     # both ways to the tables make the same ones.
-    mode: Mapped[str | None] = mapped_column(String(30), nullable=True)
+    mode: Mapped[str | None] = mapped_column(String(40), nullable=True)
     nodes: Mapped[str | None] = mapped_column(String(20), nullable=True)
     job_limit: Mapped[int | None] = mapped_column(Integer, nullable=True)
     node_maxima: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), nullable=True)
@@ -319,13 +319,17 @@ class CapacitySnapshot(Base):
 
 
 class ArbiterState(Base):
-    """One row: who leads, the fence (``epoch``, ``cycle``), and where the rotating work stopped."""
+    """One row: who leads, the fence (``epoch``, ``cycle``), and how many acts of people there were.
+
+    ``revision`` counts these acts, whatever they changed: an arbiter that has seen it need not look again.
+    """
 
     __tablename__ = f"{PREFIX}arbiter_state"
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     epoch: Mapped[int] = mapped_column(BigInteger, nullable=False, default=0)
     cycle: Mapped[int] = mapped_column(BigInteger, nullable=False, default=0)
+    revision: Mapped[int] = mapped_column(BigInteger, nullable=False, default=0, server_default="0")
     holder: Mapped[str] = mapped_column(String(500), nullable=False, default="")
     lease_until: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
     last_cycle_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)

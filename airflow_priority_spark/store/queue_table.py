@@ -29,7 +29,7 @@ PoolKey = tuple[QueueKey, str]
 class ClusterRules:
     """What a site has set for one cluster; ``None``: as the configuration says.
 
-    :param mode: ``auto``, ``quota``, ``quota+nodes``.
+    :param mode: one of ``settings.CAPACITY_MODES``.
     :param nodes: ``auto``, ``fixed`` or ``elastic``.
     :param limit: at most so many jobs are admitted in it at a time; ``None``: any number.
     :param node_maxima: what elastic nodes may grow to; ``None``: nobody knows.

@@ -21,7 +21,7 @@ from airflow.models.log import Log
 from airflow.models.taskinstance import TaskInstance
 from airflow.sdk.serde import deserialize
 from airflow.utils.state import TaskInstanceState as State
-from sqlalchemy import select, update
+from sqlalchemy import Row, select, update
 from uuid6 import uuid7
 
 from airflow_priority_spark.scheduling.model import Demand, PodSet
@@ -129,11 +129,12 @@ class Airflow:
 
     # --- what can be seen
 
-    def tasks(self) -> list[TaskInstance]:
+    def tasks(self) -> list[Row]:
+        columns = [getattr(TaskInstance, name) for name in _SEEN]
         with self.database.session() as session:
-            return list(session.scalars(select(TaskInstance).order_by(TaskInstance.task_id)))
+            return list(session.execute(select(*columns).order_by(TaskInstance.task_id)))
 
-    def task(self, task_id: str) -> TaskInstance:
+    def task(self, task_id: str) -> Row:
         return next(row for row in self.tasks() if row.task_id == task_id)
 
     def states(self) -> dict[str, str | None]:
@@ -153,13 +154,13 @@ class Airflow:
             elif row.state == State.DEFERRED and row.next_method == FINISHED:
                 self._watch(row)
 
-    def _start(self, row: TaskInstance) -> None:
+    def _start(self, row: Row) -> None:
         self._picked[row.id] += 1
         if row.next_method != RESUME_METHOD or self._picked[row.id] > self.work[row.task_id].slow:
             self._picked[row.id] = 0
             self._write(row, state=State.RUNNING)
 
-    def _run(self, row: TaskInstance) -> None:
+    def _run(self, row: Row) -> None:
         if row.next_method is None:
             self._defer(row)
         elif row.next_method == FINISHED:
@@ -168,7 +169,7 @@ class Airflow:
             payload = deserialize(row.next_kwargs)["event"]
             self._admitted(row, AdmissionEvent.from_payload(payload))
 
-    def _admitted(self, row: TaskInstance, event: AdmissionEvent) -> None:
+    def _admitted(self, row: Row, event: AdmissionEvent) -> None:
         self.told.setdefault(row.task_id, []).append(event.outcome)
         if event.outcome in ("cancelled", "impossible"):
             self._fail(row, again=event.retry)
@@ -187,7 +188,7 @@ class Airflow:
             return
         self._create(row, event)
 
-    def _create(self, row: TaskInstance, event: AdmissionEvent) -> None:
+    def _create(self, row: Row, event: AdmissionEvent) -> None:
         work, key = self.work[row.task_id], _key(row)
         app = self.cluster.create(
             work.namespace,
@@ -203,13 +204,13 @@ class Airflow:
         else:
             self._follow(row, app)
 
-    def _follow(self, row: TaskInstance, app: App) -> None:
+    def _follow(self, row: Row, app: App) -> None:
         self._following[row.id] = app
         with self.database.session() as session, session.begin():
             trigger = builders.make_trigger(session, "{}", classpath=FOLLOWING, created=self._clock())
             self._set(session, row, state=State.DEFERRED, trigger_id=trigger.id, next_method=FINISHED)
 
-    def _watch(self, row: TaskInstance) -> None:
+    def _watch(self, row: Row) -> None:
         app = self._following[row.id]
         found = self.cluster.apps.get(app.view.uid)
         if found is None:
@@ -223,7 +224,7 @@ class Airflow:
         self._ended[row.id] = end
         self._write(row, state=State.SCHEDULED, trigger_id=None)
 
-    def _finish(self, row: TaskInstance) -> None:
+    def _finish(self, row: Row) -> None:
         state, error = self._ended[row.id]
         app = self._following[row.id]
         self.cluster.delete(app.view.uid)
@@ -236,7 +237,7 @@ class Airflow:
             self.work[row.task_id].failures = max(0, self.work[row.task_id].failures - 1)
             self._fail(row, again=True)
 
-    def _fail(self, row: TaskInstance, *, again: bool) -> None:
+    def _fail(self, row: Row, *, again: bool) -> None:
         retry = again and row.try_number <= row.max_tries
         self._log(row, "up_for_retry" if retry else "failed")
         if retry:
@@ -244,7 +245,7 @@ class Airflow:
         else:
             self._write(row, state=State.FAILED, **_FRESH)
 
-    def _defer(self, row: TaskInstance, **fields) -> None:
+    def _defer(self, row: Row, **fields) -> None:
         request = self.work[row.task_id].request(**fields)
         with self.database.session() as session, session.begin():
             text = json.dumps({"request": request.to_json()})
@@ -252,7 +253,7 @@ class Airflow:
             values = {"next_method": RESUME_METHOD, "next_kwargs": {}}
             self._set(session, row, state=State.DEFERRED, trigger_id=trigger.id, **values)
 
-    def _log(self, row: TaskInstance, what: str) -> None:
+    def _log(self, row: Row, what: str) -> None:
         names = ("dag_id", "task_id", "run_id", "map_index", "try_number")
         with self.database.session() as session, session.begin():
             session.add(Log(event=what, **{name: getattr(row, name) for name in names}))
@@ -261,12 +262,12 @@ class Airflow:
         with self.database.session() as session:
             return frozenset(session.scalars(select(DagModel.dag_id).where(DagModel.is_paused)))
 
-    def _write(self, row: TaskInstance, **values) -> None:
+    def _write(self, row: Row, **values) -> None:
         with self.database.session() as session, session.begin():
             self._set(session, row, **values)
 
     @staticmethod
-    def _set(session, row: TaskInstance, **values) -> None:
+    def _set(session, row: Row, **values) -> None:
         session.execute(
             update(TaskInstance)
             .where(TaskInstance.id == row.id)
@@ -275,9 +276,23 @@ class Airflow:
         )
 
 
+#: What is read of a task instance.
+_SEEN = (
+    "id",
+    "dag_id",
+    "run_id",
+    "task_id",
+    "map_index",
+    "state",
+    "try_number",
+    "max_tries",
+    "trigger_id",
+    "next_method",
+    "next_kwargs",
+)
 #: What Airflow wipes from a task instance whose attempt is over.
 _FRESH = {"trigger_id": None, "next_method": None, "next_kwargs": None}
 
 
-def _key(row: TaskInstance) -> TaskKey:
+def _key(row: Row) -> TaskKey:
     return TaskKey(row.dag_id, row.run_id, row.task_id, row.map_index)

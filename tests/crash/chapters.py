@@ -19,11 +19,15 @@ from tests.crash.site import Site
 
 @dataclass(frozen=True)
 class Chapter:
-    """A story, the settings it needs, and how each of its tasks ends."""
+    """A story, the settings it needs, and how each of its tasks ends.
+
+    :param jobs: task → how its jobs end, one after the other; by default one job ends as its task does.
+    """
 
     story: Callable[[Site], None]
     ends: Mapping[str, str]
     settings: Mapping[str, Any] = field(default_factory=dict)
+    jobs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -37,6 +41,12 @@ class Chapter:
         self.story(site)
         states = site.finish()
         assert states == dict(self.ends), f"{self.name} ended otherwise"
+        for task_id in states:
+            assert tuple(job.state for job in site.jobs(task_id)) in self._jobs(task_id), task_id
+
+    def _jobs(self, task_id: str) -> tuple[tuple[str, ...], ...]:
+        one = {State.SUCCESS: (("succeeded",),), State.FAILED: (("failed",), ("cancelled",))}
+        return (self.jobs[task_id],) if task_id in self.jobs else one[self.ends[task_id]]
 
 
 def life(site: Site) -> None:
@@ -191,10 +201,18 @@ def late_watches(site: Site) -> None:
 OK, BAD = State.SUCCESS, State.FAILED
 CHAPTERS = (
     Chapter(life, dict.fromkeys(("n0", "n1", "n2", "n3", "h0"), OK)),
-    Chapter(clear, {"runs": OK, "waits": OK, "just": OK}),
-    Chapter(retry, {"again": OK, "never": BAD}),
+    Chapter(
+        clear,
+        {"runs": OK, "waits": OK, "just": OK},
+        jobs=dict.fromkeys(("runs", "waits", "just"), ("cancelled", "succeeded")),
+    ),
+    Chapter(
+        retry,
+        {"again": OK, "never": BAD},
+        jobs={"again": ("failed", "succeeded"), "never": ("failed", "failed")},
+    ),
     Chapter(orphans, {"early": OK, "late": OK, "behind": OK}),
-    Chapter(orphan_retried, {"first": OK, "second": OK}),
+    Chapter(orphan_retried, {"first": OK, "second": OK}, jobs={"first": ("failed", "succeeded")}),
     Chapter(
         people,
         {"runs": BAD, "held": OK, "moved": OK, "cancelled": BAD, "legacy": OK, "pooled": OK},
@@ -207,7 +225,9 @@ CHAPTERS = (
     ),
     Chapter(slow, {"slow": OK, "next": OK}, {"admission_valid_seconds": 5.0, "max_reschedules": 20}),
     Chapter(pauses, dict.fromkeys(("first", "second", "other", "new"), OK)),
-    Chapter(hopeless, {"giant": BAD, "nowhere": BAD, "marked": OK}),
+    Chapter(
+        hopeless, {"giant": BAD, "nowhere": BAD, "marked": OK}, jobs={"nowhere": (), "marked": ("cancelled",)}
+    ),
     Chapter(observed, {"queued": OK, "observed": OK, "behind": OK}, {"max_reschedules": 20}),
     Chapter(late_watches, {"n0": OK, "n1": OK, "n2": OK}),
 )

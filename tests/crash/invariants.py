@@ -29,7 +29,9 @@ class Picture:
             self.grants = {grant.job_id: grant for grant in session.scalars(select(Grant))}
             self.deliveries = set(session.scalars(select(Delivery.job_id)))
             self.queues = {queue.id: queue.namespace for queue in session.scalars(select(Queue))}
-            self.events = session.scalars(select(Event).order_by(Event.id)).all()
+            columns = (Event.id, Event.job_id, Event.from_state, Event.to_state, Event.reason)
+            new = select(*columns).where(Event.id > site.seen_events).order_by(Event.id)
+            self.events = session.execute(new).all()
             self.paused = set(session.scalars(select(DagModel.dag_id).where(DagModel.is_paused)))
         self.tasks = site.airflow.tasks()
 
@@ -50,7 +52,8 @@ class Picture:
             raise Broken("\n".join(wrong))
 
     def _ends(self):
-        ends = Counter(
+        ends = self.site.ends
+        ends.update(
             event.job_id
             for event in self.events
             if is_terminal(event.to_state) and event.from_state != event.to_state
@@ -86,7 +89,9 @@ class Picture:
 
     def _applications(self):
         cluster = self.site.cluster
-        yield from (f"task {task} has {count} applications" for task, count in cluster.living().items() if count > 1)
+        yield from (
+            f"task {task} has {count} applications" for task, count in cluster.living().items() if count > 1
+        )
         names = Counter(app.view.name for app in cluster.made)
         yield from (f"{name} was created {count} times" for name, count in names.items() if count > 1)
         for (_, job_id, admission), count in self.site.airflow.woken.items():
@@ -94,10 +99,9 @@ class Picture:
                 yield f"admission {admission} of job {job_id} woke its task {count} times"
 
     def _new_admissions(self):
-        first = self.site.seen_events
         for event in self.events:
             admitted = event.to_state == "admitted" and event.from_state == "queued"
-            if event.id > first and admitted and event.job_id in self.jobs:
+            if admitted and event.job_id in self.jobs:
                 job = self.jobs[event.job_id]
                 if job.flow == "priority" and "takes up the application" not in event.reason:
                     yield job
@@ -117,8 +121,9 @@ class Picture:
         yield from (f"the quota of {text}: though we had promised it" for text in cluster.unexplained)
         for namespace in {self.queues[job.queue_id] for job in self._new_admissions()} - cluster.unbounded:
             held = self._held(namespace) + cluster.foreign[namespace]
-            if held > cluster.quotas[namespace]:
-                yield f"{held} CPU of {namespace} are promised or used, its quota has {cluster.quotas[namespace]}"
+            hard = cluster.quotas[namespace]
+            if held > hard:
+                yield f"{held} CPU of {namespace} are promised or used, its quota has {hard}"
 
     def _held(self, namespace: str) -> int:
         """Count the CPUs that jobs use or may still use."""
@@ -144,7 +149,11 @@ class Picture:
         wrong += [f"{_name(job)} is {job.state}" for job in self.jobs.values() if job.ended_at is None]
         wrong += [f"{_name(self.jobs[job_id])} has a grant" for job_id in self.grants]
         wrong += [f"{_name(self.jobs[job_id])} is to be told something" for job_id in self.deliveries]
-        wrong += [f"application {app.view.name} works on" for app in self.site.cluster.apps.values() if not app.view.terminal]
+        wrong += [
+            f"application {app.view.name} works on"
+            for app in self.site.cluster.apps.values()
+            if not app.view.terminal
+        ]
         for task in self.tasks:
             succeeded = [
                 job for job in self.jobs.values() if job.ti_id == task.id and job.state == "succeeded"

@@ -93,7 +93,9 @@ class Kubernetes:
     def publish(self) -> None:
         """Let the watches show what is there now."""
         quotas = tuple(
-            QuotaView(ns, "quota", _cpus(hard), _cpus(self.used(ns, hidden=False)), frozenset({"requests.cpu"}))
+            QuotaView(
+                ns, "quota", _cpus(hard), _cpus(self.used(ns, hidden=False)), frozenset({"requests.cpu"})
+            )
             for ns, hard in self.quotas.items()
         )
         foreign = [
@@ -165,7 +167,9 @@ class Kubernetes:
         return [
             pod
             for pod in self.pods
-            if pod.name.startswith(f"{app.view.name}-") and pod.counts_node and pod.pod_set.startswith(pod_set)
+            if pod.name.startswith(f"{app.view.name}-")
+            and pod.counts_node
+            and pod.pod_set.startswith(pod_set)
         ]
 
     def _go(self, app: App) -> None:

@@ -1,16 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The points at which a process may die so that it makes a difference.
+"""The points at which a process may die, or stop for a while, so that it makes a difference.
 
 Memory dies with the process, so only what others see counts: what a database has committed and what an API
 server has done. A process that dies anywhere between two of these has died right after the first. So the
 points are: before and after every commit that reaches a database driver, whoever asked for it, and before
 and after every request to Kubernetes.
+
+A process that stops and wakes remembers what it saw before. What it may do with that begins with a
+transaction that writes or a request, so it stops right before each; once it has written, others would wait
+for it until the database ends it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
+
+from sqlalchemy import event
+
+#: Points that mean nothing for a process that stops, and for one that dies.
+_OF_DEATH: Final = ("before commit", "after commit")
+#: What a connection remembers of its transaction.
+_WRITES: Final = "tests.crash writes"
+_OF_SLEEP: Final = ("before transaction",)
 
 
 class Killed(BaseException):
@@ -18,21 +31,25 @@ class Killed(BaseException):
 
 
 class Points:
-    """Counts the points that a watched process reaches, and acts at one of them.
+    """Counts the points that a watched process reaches, and acts at some of them.
 
-    :param at: number of the point, from 1; 0: never.
-    :param act: what happens there; by default the process is killed.
+    :param when: tells from a point's number, from 1, whether something happens there.
+    :param sleeping: the process stops instead of dying; ``sleep`` is what happens in the meantime.
+    :ivar reached: names of the points.
+    :ivar acted: at how many something happened.
     """
 
-    def __init__(self, at: int = 0, act: Callable[[], None] | None = None) -> None:
-        self.at, self._act = at, act
+    def __init__(self, when: Callable[[int], bool] = lambda _: False, *, sleeping: bool = False) -> None:
+        self.when, self.sleeping = when, sleeping
+        self.sleep: Callable[[], None] = lambda: None
         self.reached: list[str] = []
+        self.acted = 0
         self._watching = self._dead = False
 
-    @property
-    def acted(self) -> bool:
-        """The point came."""
-        return 0 < self.at <= len(self.reached)
+    def arm(self, distance: int, *, sleeping: bool) -> None:
+        """Let something happen once, at a point that is so far away."""
+        target = len(self.reached) + distance
+        self.when, self.sleeping = (lambda number: number == target), sleeping
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -46,11 +63,11 @@ class Points:
     @contextmanager
     def unwatched(self) -> Iterator[None]:
         """Let somebody else act in the block."""
-        self._watching = False
+        before, self._watching = self._watching, False
         try:
             yield
         finally:
-            self._watching = True
+            self._watching = before
 
     def reach(self, name: str) -> None:
         """Pass a point.
@@ -61,18 +78,21 @@ class Points:
             return
         if self._dead:
             raise Killed
-        self.reached.append(name)
-        if len(self.reached) != self.at:
+        if name in (_OF_DEATH if self.sleeping else _OF_SLEEP):
             return
-        if self._act is None:
+        self.reached.append(name)
+        if not self.when(len(self.reached)):
+            return
+        self.acted += 1
+        if not self.sleeping:
             self._dead = True
             raise Killed
         with self.unwatched():
-            self._act()
+            self.sleep()
 
     @contextmanager
-    def commits_of(self, engine) -> Iterator[None]:
-        """Make every commit of an engine's connections two points."""
+    def transactions_of(self, engine) -> Iterator[None]:
+        """Make points of what an engine's connections do."""
         dialect, commit = engine.dialect, engine.dialect.do_commit
 
         def watched(connection) -> None:
@@ -80,8 +100,21 @@ class Points:
             commit(connection)
             self.reach("after commit")
 
+        def executes(connection, _cursor, statement, *_) -> None:
+            if not statement.startswith("SELECT") and not connection.info.get(_WRITES):
+                self.reach("before transaction")
+                connection.info[_WRITES] = True
+
+        def ends(connection) -> None:
+            connection.info.pop(_WRITES, None)
+
+        listeners = {"before_cursor_execute": executes, "commit": ends, "rollback": ends}
         dialect.do_commit = watched
+        for name, listener in listeners.items():
+            event.listen(engine, name, listener)
         try:
             yield
         finally:
             del dialect.do_commit
+            for name, listener in listeners.items():
+                event.remove(engine, name, listener)

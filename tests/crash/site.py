@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -31,9 +32,10 @@ class Site:
     """The site.
 
     :param database: migrated, and empty but for that.
-    :param points: where its arbiter dies, or what else happens there.
+    :param points: where its arbiter dies, or stops for a while.
     :ivar marked: tasks that a person has given an end.
     :ivar seen_events: the last event that was checked.
+    :ivar ends: job → how often it has ended by then.
     """
 
     def __init__(self, database, points: Points | None = None, **settings) -> None:
@@ -54,8 +56,10 @@ class Site:
         self.airflow = Airflow(database, self.cluster, lambda: self.now)
         self.marked: set[str] = set()
         self.seen_events = 0
+        self.ends: Counter = Counter()
         self.arbiters = 0
         self.loop = self.arbiter()
+        self.points.sleep = self.sleep
 
     def arbiter(self) -> ArbiterLoop:
         """Return a new arbiter, which knows nothing."""
@@ -74,6 +78,11 @@ class Site:
         self.now += datetime.timedelta(seconds=LEASE + 1)
         self.loop = self.arbiter()
 
+    def sleep(self) -> None:
+        """Stop the arbiter where it is, for so long that another takes over; then let it wake."""
+        self.replace_arbiter()
+        self.step(2)
+
     def step(self, times: int = 1) -> None:
         """Let seconds pass, each with a cycle, and check what must always hold."""
         for _ in range(times):
@@ -90,17 +99,17 @@ class Site:
         """Run a cycle of the arbiter, or of the one that comes after it."""
         try:
             with self.points.watching():
-                _cycle(self.loop)
+                run_cycle(self.loop)
         except Killed:
             self.check()
             self.replace_arbiter()
-            _cycle(self.loop)
+            run_cycle(self.loop)
         self.check()
 
     def check(self) -> None:
         picture = Picture(self)
         picture.check()
-        self.seen_events = max((event.id for event in picture.events), default=0)
+        self.seen_events = max((event.id for event in picture.events), default=self.seen_events)
 
     def finish(self) -> dict[str, str]:
         """Let everything come to its end; return the tasks' states.
@@ -150,9 +159,17 @@ class Site:
         return self.jobs(task_id)[-1]
 
 
-def _cycle(loop: ArbiterLoop) -> None:
+def run_cycle(loop: ArbiterLoop) -> None:
+    """Run a cycle, as ``ArbiterLoop.run`` does.
+
+    :raises Broken: when it fails for another reason than that another arbiter leads.
+    """
     try:
         if loop.leadership.leads or loop._lead():
             loop.cycle()
     except LeadershipLost:
         """Another one leads; this one tries again, as ``ArbiterLoop.run`` does."""
+    except Broken:
+        raise
+    except Exception as error:
+        raise Broken(f"a cycle failed: {error!r}") from error

@@ -20,7 +20,9 @@ class Story:
         self.jobs = dict(ask("SELECT id, state FROM priority_spark_job"))
         self.lines = {
             job: (pool, at, number)
-            for job, pool, at, number in ask("SELECT id, pool, position_at, position_id FROM priority_spark_job")
+            for job, pool, at, number in ask(
+                "SELECT id, pool, position_at, position_id FROM priority_spark_job"
+            )
         }
         self.events = ask(
             "SELECT job_id, from_state, to_state, actor, at FROM priority_spark_event "

@@ -34,5 +34,9 @@ def test_a_leader_stopped_around_apply_and_woken_later_changes_nothing(site, poi
         until(lambda: stopped.lines("Not leading") or stopped.lines("failed"), 10, "it notices")
         assert site.arbiters.lease()[:2] == (successor, epoch + 1), "the successor leads on"
         story = site.finish(workers)
-    by_stopped = {job for job, before, after, actor, _ in story.events if f"/{stopped.pid}/" in actor and after == "admitted"}
+    by_stopped = {
+        job
+        for job, before, after, actor, _ in story.events
+        if f"/{stopped.pid}/" in actor and after == "admitted"
+    }
     assert by_stopped == admitted, "it admitted nothing after it was woken"

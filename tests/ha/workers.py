@@ -106,9 +106,7 @@ class Workers:
         key = TaskKey(task.dag_id, task.run_id, task.task_id, task.map_index)
         name = application_name(key, event["job_id"], event["admission"])
         app = spark_application(name, executors=1, runtime=self.runtime)
-        app["metadata"]["labels"] = job_labels(
-            event["instance_id"], key, event["job_id"], event["admission"]
-        )
+        app["metadata"]["labels"] = job_labels(event["instance_id"], key, event["job_id"], event["admission"])
         try:
             self.kubernetes.submit(self.namespace, app)
         except ApiException as error:

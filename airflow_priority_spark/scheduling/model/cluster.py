@@ -130,6 +130,9 @@ class ClusterView:
     :param fixed_nodes: the nodes are all there will ever be (no autoscaler).
     :param fresh: the watches are in step; nothing is admitted on a stale picture.
     :param stale_reason: what is wrong when it is not fresh.
+    :param troubled_since: a watch is out of step since then (POSIX seconds), whether or not for long
+        enough to make the picture stale; ``None``: none is.
+    :param trouble: which and why.
     :param limit: at most so many jobs are admitted in it at a time; ``None``: any number.
     :param node_maxima: how far elastic nodes may grow, per resource; ``None``: nobody knows.
     :param namespace_labels: of the namespaces that are known, for affinity across namespaces.
@@ -151,6 +154,8 @@ class ClusterView:
     fixed_nodes: bool = True
     fresh: bool = True
     stale_reason: str = ""
+    troubled_since: float | None = None
+    trouble: str = ""
     limit: int | None = None
     node_maxima: Resources | None = None
     namespace_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -224,3 +224,7 @@ def test_the_last_pool_of_a_queue_is_not_removed(office, queue):
     assert refused(office, remove_pool, queue, "normal") == (
         "pool spark-prod/team-a/normal is the last of its queue; add another one first"
     )
+
+
+def test_a_queue_that_is_gone_is_named_by_its_number(office):
+    assert refused(office, pause_queue, 4711, error=NotFound) == "there is no queue with the number 4711"

@@ -233,6 +233,30 @@ def test_an_orphan_seen_first_by_intake_keeps_its_job_too(world):
     assert world.job("first").state == "admitted"
 
 
+def test_a_retry_after_an_orphan_is_a_retry(world):
+    world.defer("first", demand=SMALL)
+    world.cycle()
+    world.replace_task("first", None, try_number=1)
+    world.cycle()
+    world.set_task("first", TaskInstanceState.RUNNING, try_number=2)
+    world.log_end("first", "up_for_retry")
+    world.replace_task("first", TaskInstanceState.UP_FOR_RETRY, try_number=2)
+    world.cycle()
+    job = world.job("first")
+    assert (job.state, job.reason) == ("failed", "the attempt failed and Airflow retries it")
+
+
+def test_a_job_that_comes_back_knows_the_try_that_goes_on_with_it(world):
+    world.defer("first", demand=SMALL)
+    world.cycle()
+    world.replace_task("first", None, try_number=1)
+    world.cycle()
+    world.set_task("first", TaskInstanceState.RUNNING, try_number=2)
+    world.defer_again("first", builders.make_request(demand=SMALL))
+    world.cycle()
+    assert (len(world.jobs("first")), world.job("first").try_number) == (1, 2)
+
+
 def test_a_lost_attempts_application_is_deleted_where_the_site_wants_that(database, monkeypatch):
     from tests.unit.arbiter.world import World
 

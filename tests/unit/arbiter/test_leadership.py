@@ -108,9 +108,7 @@ def test_an_arbiter_that_lost_the_lead_between_decide_and_apply_admits_nothing(w
     world.cluster.fresh = True
     other = world.arbiter("arbiter-2")
 
-    import airflow_priority_spark.arbiter.loop as loop_module
-
-    decide = loop_module.decide
+    decide = world.loop.prober.hopeful
 
     def decide_slowly(snapshot, now):
         decisions = decide(snapshot, now)
@@ -119,7 +117,7 @@ def test_an_arbiter_that_lost_the_lead_between_decide_and_apply_admits_nothing(w
             assert other.leadership.acquire()
         return decisions
 
-    monkeypatch.setattr(loop_module, "decide", decide_slowly)
+    monkeypatch.setattr(world.loop.prober, "hopeful", decide_slowly)
     world.now += datetime.timedelta(seconds=1)
     with pytest.raises(LeadershipLost):
         world.loop.cycle()
@@ -140,16 +138,14 @@ def test_a_task_that_left_between_decide_and_apply_is_left_alone_and_its_room_go
     world.cycle()
     world.cluster.fresh = True
 
-    import airflow_priority_spark.arbiter.loop as loop_module
-
-    decide, left = loop_module.decide, []
+    decide, left = world.loop.prober.hopeful, []
 
     def leave_meanwhile(snapshot, now):
         if not left:
             left.append(world.set_task("first", "failed"))
         return decide(snapshot, now)
 
-    monkeypatch.setattr(loop_module, "decide", leave_meanwhile)
+    monkeypatch.setattr(world.loop.prober, "hopeful", leave_meanwhile)
     world.loop.reconciler.task_instances = lambda now: 0
     world.cycle()
     assert world.admitted() == ["second"]

@@ -5,6 +5,7 @@ import datetime
 import itertools
 
 import pytest
+from airflow.cli.cli_parser import get_parser
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.state import TaskInstanceState
 from sqlalchemy import select
@@ -144,6 +145,19 @@ def test_a_job_is_sent_to_legacy_and_its_task_resumed_though_no_arbiter_runs(
     assert (task.state, task.next_kwargs["event"]["outcome"]) == ("scheduled", "legacy")
 
 
+def test_a_task_that_airflow_cannot_take_yet_is_told_of_and_left_to_an_arbiter(
+    session, wait, airflow, capsys, monkeypatch
+):
+    job_id = wait("a", deferred_at=datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1))
+    monkeypatch.setattr("airflow_priority_spark.cli.acts.TELL_SECONDS", 0)
+    arguments = get_parser().parse_args(["priority-spark", "job", "legacy", job_id])
+    arguments.func(arguments)
+    assert capsys.readouterr().err == (
+        "Airflow could not take the tasks of 1 job yet; an arbiter tells them when one runs.\n"
+    )
+    assert session.scalars(select(TaskInstance.state)).all() == ["deferred"]
+
+
 def test_a_job_that_timed_out_is_requeued_at_the_end(wait, airflow):
     job_id = wait("a", state=JobState.HELD, held_reason=HeldReason.TIMEOUT.value)
     other = wait("b")
@@ -189,7 +203,8 @@ def test_jobs_change_their_pool(wait, airflow):
     assert airflow.json("job", "list")[0]["pool"] == "high"
     assert airflow.ends("job", "priority", job_id, "--to", "urgent") == (
         4,
-        "priority-spark: 1 job refused: pool: 'urgent' is not valid; allowed: high, normal (the pools of queue team-a)\n",
+        "priority-spark: 1 job refused: pool: 'urgent' is not valid; "
+        "allowed: high, normal (the pools of queue team-a)\n",
     )
 
 

@@ -142,6 +142,13 @@ def test_wrong_usage_says_what_to_write(queue, airflow, options, says):
     assert says in said
 
 
+def test_a_change_of_a_pool_says_what_to_change(queue, airflow):
+    assert airflow.ends("pool", "set", "team-a", "high") == (
+        2,
+        "priority-spark: say what to set, e.g. --weight 20\n",
+    )
+
+
 def test_pools_are_added_changed_and_removed(queue, airflow):
     assert airflow("pool", "add", "team-a", "urgent", "--weight", "200", "--allow-team", "red") == (
         "+ pool spark-prod/team-a/urgent: {weight: 200, allowed: {teams: [red]}}\n"

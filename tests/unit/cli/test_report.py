@@ -154,3 +154,14 @@ def test_people_get_tables(observed, quota, airflow):
         observed(f"task-{number}", verdict=VERDICT)
     table = airflow("report", "-o", "plain")
     assert all(word in table for word in ("team-a", "cpu (8)", "etl/run-1/task-7", "8 drivers take 8 CPU"))
+    assert "8 jobs would have waited:\n" in table
+    assert "The queue would have avoided these deadlocks, which nothing but luck prevented:\n" in table
+
+
+def test_people_get_the_jobs_that_would_have_waited_longest(observed, quota, airflow):
+    for number in range(12):
+        observed(f"task-{number}", at=number, verdict=VERDICT)
+    table = airflow("report", "-o", "plain")
+    assert "12 jobs would have waited; the 10 that would have waited longest:\n" in table
+    assert "etl/run-1/task-11" in table
+    assert "etl/run-1/task-0 " not in table

@@ -102,7 +102,7 @@ class Request(BaseHTTPRequestHandler):
         prefix = "watch:" if self.query.get("watch") else ""
         self.api.answer(prefix + url.path)(self)
 
-    do_GET = do_DELETE = handle_any
+    do_GET = do_POST = do_DELETE = handle_any
 
     def reply(self, value: object, code: int = 200, **headers: str) -> None:
         text = json.dumps(value).encode()

@@ -160,7 +160,7 @@ def _as_text(value) -> str:
 def test_the_defaults_of_heads_are_those_of_the_configuration():
     text = (ROOT / "docs" / PAGE).read_text()
     rows = re.findall(r"^\| `(head_\w+)` \| `?(\w+)`? \|", text, re.MULTILINE)
-    assert {key: default for key, default in rows} == {
+    assert dict(rows) == {
         key: _as_text(getattr(Settings(), key)) for key in configuration.HeadRules.model_fields
     }
 

@@ -41,7 +41,7 @@ def _columns():
     """Return table → the columns it gains."""
     return {
         "cluster": [
-            sa.Column("mode", sa.String(30), nullable=True),
+            sa.Column("mode", sa.String(40), nullable=True),
             sa.Column("nodes", sa.String(20), nullable=True),
             sa.Column("job_limit", sa.Integer, nullable=True),
             sa.Column("node_maxima", sa.JSON, nullable=True),
@@ -70,6 +70,7 @@ def _columns():
             sa.Column("observed", sa.JSON, nullable=True),
             sa.Column("declared", sa.JSON, nullable=True),
         ],
+        "arbiter_state": [sa.Column("revision", sa.BigInteger, nullable=False, server_default="0")],
     }
 
 
