@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Box, Heading } from "@chakra-ui/react";
+// The place in the host decides what is shown, and what the host hands over tells the place.
+import { JobsTab } from "./tabs/JobsTab";
+import { QueuesPage } from "./queues/QueuesPage";
+import { TimesProvider } from "./shared/Time";
+import { TaskInstanceTab } from "./tabs/TaskInstanceTab";
 
-/** What the host hands to every plugin component; the place decides which are set. */
 export interface HostProps {
   dagId?: string;
   runId?: string;
@@ -9,8 +12,14 @@ export interface HostProps {
   mapIndex?: string;
 }
 
-export const App = ({ dagId }: HostProps) => (
-  <Box p={4}>
-    <Heading size="md">Spark queues {dagId}</Heading>
-  </Box>
+const View = ({ dagId, runId, taskId, mapIndex }: HostProps) => {
+  if (dagId === undefined) return <QueuesPage />;
+  if (runId === undefined || taskId === undefined) return <JobsTab dagId={dagId} runId={runId} />;
+  return <TaskInstanceTab dagId={dagId} mapIndex={mapIndex ?? "-1"} runId={runId} taskId={taskId} />;
+};
+
+export const App = (props: HostProps) => (
+  <TimesProvider>
+    <View {...props} />
+  </TimesProvider>
 );

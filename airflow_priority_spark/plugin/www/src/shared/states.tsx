@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// States in the colours that Airflow gives its own, so that the same colour means the same on every page.
+import { Badge, HStack } from "@chakra-ui/react";
+import type { JobState } from "../api/types";
+
+const PALETTES: Record<JobState, string> = {
+  held: "amber",
+  queued: "queued",
+  admitted: "scheduled",
+  submitted: "restarting",
+  running: "running",
+  succeeded: "success",
+  failed: "failed",
+  cancelled: "skipped",
+};
+
+export const ENDED: readonly JobState[] = ["succeeded", "failed", "cancelled"];
+
+export const StateBadge = ({ state, children }: { state: JobState; children?: string }) => (
+  <Badge borderRadius="full" colorPalette={PALETTES[state]} fontSize="xs" px={2} py={0.5} variant="solid">
+    {children ?? state}
+  </Badge>
+);
+
+/** How the tasks of a mapped task are spread over the states. */
+export const StateCounts = ({ states }: { states: Partial<Record<JobState, number>> }) => (
+  <HStack flexWrap="wrap" gap={1}>
+    {(Object.entries(states) as [JobState, number][])
+      .filter(([, number]) => number > 0)
+      .map(([state, number]) => (
+        <StateBadge key={state} state={state}>{`${number} ${state}`}</StateBadge>
+      ))}
+  </HStack>
+);
