@@ -8,6 +8,7 @@ purpose: any registered listener breaks DAGs that use ``end_from_trigger`` (Airf
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
@@ -18,7 +19,7 @@ from airflow_priority_spark.plugin.weights import PriorityPoolWeight
 
 
 class PrioritySparkPlugin(AirflowPlugin):
-    """Starts the arbiter's supervisor with each scheduler; offers a weight strategy."""
+    """Starts the arbiter's supervisor with each scheduler; offers a weight strategy and the API."""
 
     name = "priority_spark"
     priority_weight_strategies: ClassVar = [PriorityPoolWeight]
@@ -28,3 +29,10 @@ class PrioritySparkPlugin(AirflowPlugin):
     def on_load(cls, *_args: Any, **_kwargs: Any) -> None:
         """Be told that plugins are loaded; may come several times per process."""
         start_supervisor()
+
+    @cached_property
+    def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        """The API and the queue view; made when the API server asks, no other process pays for it."""
+        from airflow_priority_spark.api.app import MOUNT, create_app
+
+        return [{"app": create_app(), "url_prefix": MOUNT, "name": "Priority Spark"}]

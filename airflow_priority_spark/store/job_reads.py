@@ -6,10 +6,10 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Subquery, func, select
+from sqlalchemy import ColumnElement, Subquery, func, select
 from sqlalchemy.orm import Session
 
 from airflow_priority_spark.scheduling.jobs import WAITING, JobState
@@ -35,9 +35,14 @@ class JobSummary:
     :param demand: the sum over all its pods.
     :param admission: how often it was admitted.
     :param admission_order: grows with every admission of any job; ``None`` while not admitted.
+    :param verdict: the last blocked verdict as ``arbiter.verdicts`` writes it; ``None``: not blocked.
+    :param ineligible: why it is not looked at, ``None`` when it is.
+    :param held_reason: one of ``scheduling.jobs.HeldReason`` while it is held, else empty.
     """
 
     id: str
+    ti_id: UUID
+    queue_id: int
     task: TaskKey
     try_number: int
     cluster: str
@@ -63,6 +68,10 @@ class JobSummary:
     submitted_at: datetime.datetime | None
     started_at: datetime.datetime | None
     ended_at: datetime.datetime | None
+    verdict: dict[str, Any] | None
+    ineligible: str | None
+    held_reason: str
+    service: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +185,11 @@ def _summaries(
     ).all()
     orders = _admission_orders(session, [row[0].id for row in rows if row[0].admitted_at is not None])
     return [
-        (_summary(row, orders.get(row[0].id), now), Place(row[0].position_at, row[0].position_id, row[0].id))
-        for row in rows
+        (
+            summary_of(job, namespace, cluster, position, now, admission_order=orders.get(job.id)),
+            Place(job.position_at, job.position_id, job.id),
+        )
+        for job, namespace, cluster, position in rows
     ]
 
 
@@ -207,13 +219,25 @@ def _admission_orders(session: Session, job_ids: Sequence[str]) -> dict[str, int
     return {row[0]: row[1] for row in rows}
 
 
-def _summary(
-    row: Row[Job, str, str, int | None], admission_order: int | None, now: datetime.datetime
+def summary_of(
+    job: Job,
+    namespace: str,
+    cluster: str,
+    position: int | None,
+    now: datetime.datetime,
+    *,
+    admission_order: int | None = None,
 ) -> JobSummary:
-    job, namespace, cluster, position = row
+    """Return a row as a list shows it.
+
+    :param position: its place in the line of its priority pool, from 1; ``None`` when it is not queued.
+    :param now: a wait that goes on is counted until then.
+    """
     until = job.admitted_at or job.ended_at or now
     return JobSummary(
         id=job.id,
+        ti_id=job.ti_id,
+        queue_id=job.queue_id,
         task=TaskKey(job.dag_id, job.run_id, job.task_id, job.map_index),
         try_number=job.try_number,
         cluster=cluster,
@@ -239,6 +263,10 @@ def _summary(
         submitted_at=job.submitted_at,
         started_at=job.started_at,
         ended_at=job.ended_at,
+        verdict=job.verdict,
+        ineligible=job.ineligible,
+        held_reason=job.held_reason,
+        service=job.service,
     )
 
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 import datetime
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import and_, delete, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from airflow_priority_spark.scheduling.jobs import HeldReason, JobState, check_transition, is_terminal
 from airflow_priority_spark.spark.identity import TaskKey
+from airflow_priority_spark.store.causes import Cause, notice_of
+from airflow_priority_spark.store.job_ids import new_job_id
 from airflow_priority_spark.store.models import Delivery, Event, Grant, Job
 
 MAX_REASON: Final = 4000
@@ -32,7 +34,7 @@ def create_job(session: Session, state: JobState, reason: str, actor: str, **col
 
     :param columns: every other column of ``Job`` that has no default.
     """
-    job = Job(id=str(uuid4()), state=state.value, reason=reason[:MAX_REASON], **columns)
+    job = Job(id=new_job_id(), state=state.value, reason=reason[:MAX_REASON], **columns)
     if is_terminal(state):
         job.ended_at = job.queued_at
     session.add(job)
@@ -46,7 +48,7 @@ def create_jobs(session: Session, rows: Sequence[Mapping[str, Any]], actor: str)
 
     :param rows: every column of ``Job`` that has no default, but for the id.
     """
-    created = [Job(id=str(uuid4()), **row) for row in rows]
+    created = [Job(id=new_job_id(), **row) for row in rows]
     session.add_all(created)
     session.flush()
     for job in created:
@@ -63,14 +65,23 @@ _STAMPS: Final[Mapping[JobState, str]] = {
 
 
 def move(
-    session: Session, job: Job, state: JobState, reason: str, actor: str, now: datetime.datetime
+    session: Session,
+    job: Job,
+    state: JobState,
+    reason: str,
+    actor: str,
+    now: datetime.datetime,
+    *,
+    cause: Cause | None = None,
 ) -> None:
     """Change a job's state, with an event; the caller flushes, so that many jobs are written at once.
 
+    :param cause: why, where the states do not say it all.
     :raises IllegalTransition: when the table of transitions does not know the way.
     """
     current = JobState(job.state)
     check_transition(job.id, current, state)
+    seconds = _lasted(job, current, state, now)
     job.state = state.value
     job.reason = reason[:MAX_REASON]
     if state in _STAMPS:
@@ -83,7 +94,20 @@ def move(
         job.ineligible, job.ineligible_detail, job.held_reason = None, "", ""
     if is_terminal(state):
         job.ended_at, job.parked = now, False
-    _event(session, job, current, state, reason, actor, now)
+    _event(session, job, current, state, reason, actor, now, cause, seconds)
+
+
+def _lasted(job: Job, before: JobState, after: JobState, now: datetime.datetime) -> float | None:
+    """Return how long what ends here has lasted: a wait, the way from admission to running, a run."""
+    since = None
+    if after is JobState.ADMITTED:
+        # A job that came back waits since then: its time on the cluster was no time in the queue.
+        since = max(job.queued_at, job.deferred_at) if job.reschedules else job.queued_at
+    elif after is JobState.RUNNING:
+        since = job.admitted_at
+    elif is_terminal(after) and before is JobState.RUNNING:
+        since = job.started_at
+    return max(0.0, (now - since).total_seconds()) if since is not None else None
 
 
 def hold(
@@ -93,18 +117,27 @@ def hold(
 
     :param why: decides who releases it.
     """
-    move(session, job, JobState.HELD, reason, actor, now)
+    cause = Cause.HEAD_TIMEOUT if why is HeldReason.TIMEOUT else None
+    move(session, job, JobState.HELD, reason, actor, now, cause=cause)
     job.held_reason = why.value
     job.ineligible = "paused" if why is HeldReason.PAUSED else "held"
     job.ineligible_detail = job.reason
 
 
-def note(session: Session, job: Job, reason: str, actor: str, now: datetime.datetime) -> None:
+def note(
+    session: Session,
+    job: Job,
+    reason: str,
+    actor: str,
+    now: datetime.datetime,
+    *,
+    cause: Cause | None = None,
+) -> None:
     """Write an event that does not change the state."""
-    _event(session, job, JobState(job.state), JobState(job.state), reason, actor, now)
+    _event(session, job, JobState(job.state), JobState(job.state), reason, actor, now, cause)
 
 
-def _event(
+def _event(  # noqa: PLR0913 - a row has as many columns
     session: Session,
     job: Job,
     before: JobState | None,
@@ -112,6 +145,8 @@ def _event(
     reason: str,
     actor: str,
     now: datetime.datetime,
+    cause: Cause | None = None,
+    seconds: float | None = None,
 ) -> None:
     session.add(
         Event(
@@ -121,6 +156,10 @@ def _event(
             to_state=after.value,
             reason=reason[:MAX_REASON],
             actor=actor[:250],
+            cause=cause,
+            pool=job.pool,
+            seconds=seconds,
+            to_notify=notice_of(before, after, cause) is not None,
         )
     )
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -47,6 +48,8 @@ JOB_IN_LINE: Final = (
 )
 #: Queued and not waiting for its turn: admitted whatever the room, or kept by an earlier attempt.
 JOB_ASIDE: Final = "state = 'queued' AND (flow <> 'priority' OR adopt OR ineligible = 'previous-attempt')"
+#: A few of very many events.
+EVENT_TO_NOTIFY: Final = "to_notify"
 
 
 class Base(DeclarativeBase):
@@ -182,6 +185,7 @@ class Job(Base):
     ``held_reason``: one of ``scheduling.jobs.HeldReason`` while it is held, else empty; the sentence is
     in ``reason``.
     ``observed``: of the flow ``observe``, the verdict that would have made it wait; null: it had room.
+    ``notify``: notice → names of notifiers that its author wants told, null for none.
     """
 
     __tablename__ = f"{PREFIX}job"
@@ -265,12 +269,26 @@ class Job(Base):
     )
     observed: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), nullable=True)
     declared: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), nullable=True)
+    notify: Mapped[dict[str, list[str]] | None] = mapped_column(JSON(none_as_null=True), nullable=True)
 
 
 class Event(Base):
-    """What happened to a job and why; one row for every transition."""
+    """What happened to a job and why; one row for every transition.
+
+    ``cause``: one of ``store.causes.Cause``, or null. ``pool``: the job's then.
+    ``seconds``: how long what the event ended has lasted: the wait of an admission, the time from admission
+    to running, the run of an end; else null. ``to_notify``: a notifier has still to be told.
+    """
 
     __tablename__ = f"{PREFIX}event"
+    __table_args__ = (
+        Index(
+            f"{PREFIX}event_to_notify",
+            "id",
+            postgresql_where=text(EVENT_TO_NOTIFY),
+            sqlite_where=text(EVENT_TO_NOTIFY),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(_RowId, primary_key=True)
     job_id: Mapped[str] = mapped_column(ForeignKey(f"{PREFIX}job.id"), nullable=False, index=True)
@@ -279,6 +297,10 @@ class Event(Base):
     to_state: Mapped[str] = mapped_column(String(20), nullable=False)
     reason: Mapped[str] = mapped_column(Text, nullable=False)
     actor: Mapped[str] = mapped_column(String(250), nullable=False)
+    cause: Mapped[str | None] = mapped_column(String(30), nullable=True)
+    pool: Mapped[str | None] = mapped_column(String(63), nullable=True)
+    seconds: Mapped[float | None] = mapped_column(Float, nullable=True)
+    to_notify: Mapped[bool] = mapped_column(Boolean, nullable=False, default=False, server_default=false())
 
 
 class Grant(Base):
@@ -322,6 +344,7 @@ class ArbiterState(Base):
     """One row: who leads, the fence (``epoch``, ``cycle``), and how many acts of people there were.
 
     ``revision`` counts these acts, whatever they changed: an arbiter that has seen it need not look again.
+    ``tallied_until``: events before it are counted in the tallies, later ones are not.
     """
 
     __tablename__ = f"{PREFIX}arbiter_state"
@@ -334,6 +357,24 @@ class ArbiterState(Base):
     lease_until: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
     last_cycle_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
     summary: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), nullable=True)
+    tallied_until: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
+
+
+class Tally(Base):
+    """A sum that outlives the rows it was made from: a counter, or a histogram.
+
+    ``digest``: SHA-256 of name and labels. ``count``, ``sum``: of a counter only ``sum``.
+    ``buckets``: of a histogram how many lie in each bucket, the last one without a bound; else null.
+    """
+
+    __tablename__ = f"{PREFIX}tally"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(60), nullable=False)
+    labels: Mapped[list[str]] = mapped_column(JSON, nullable=False)
+    count: Mapped[int] = mapped_column(BigInteger, nullable=False)
+    sum: Mapped[float] = mapped_column(Float, nullable=False)
+    buckets: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True), nullable=True)
 
 
 class PoolRule(Base):

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter, defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, extract, func, select
 from sqlalchemy.orm import Session
 
 from airflow_priority_spark.scheduling.jobs import ACTIVE, WAITING, JobState
@@ -17,6 +17,9 @@ from airflow_priority_spark.scheduling.resources import Resources
 from airflow_priority_spark.spark.identity import TaskKey
 from airflow_priority_spark.spark.request import demand_from_json
 from airflow_priority_spark.store.models import Cluster, Grant, Job, Pool, Queue
+
+#: The first warning of a head's clock, in per cent of its timeout.
+_HALF: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,9 @@ class PoolSummary:
     :param held: jobs kept aside.
     :param active: admitted jobs that have not ended.
     :param running: those whose application runs.
+    :param average_wait_seconds: of the jobs that wait; ``None`` when nothing waits.
+    :param protecting: its head keeps what it needs from the rest of its queue.
+    :param late: its head was warned that half of its time is over.
     """
 
     name: str
@@ -52,6 +58,10 @@ class PoolSummary:
     running: int
     head: HeadSummary | None
     oldest_wait_seconds: float | None
+    job_limit: int | None = None
+    average_wait_seconds: float | None = None
+    protecting: bool = False
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,41 +89,97 @@ class QueueSummary:
     granted: Resources
     oldest_wait_seconds: float | None
     blocking: tuple[str, ...]
+    job_limit: int | None = None
+    average_wait_seconds: float | None = None
+    capacity: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """What the jobs of one priority pool add up to."""
+    """What the jobs of one priority pool add up to; ``begun``: seconds since 1970, over all that wait."""
 
     counts: Counter[JobState]
     oldest: datetime.datetime | None
+    begun: float = 0.0
+
+    def waits(self, now: datetime.datetime) -> tuple[int, float]:
+        """Return how many wait, and for how long in sum."""
+        count = sum(self.counts[state] for state in WAITING)
+        return count, max(0.0, count * now.timestamp() - self.begun)
 
 
 _Lines = Mapping[tuple[int, str], _Line]
 _Heads = Mapping[tuple[int, str], HeadSummary]
 
 
-def list_queues(session: Session, now: datetime.datetime) -> tuple[QueueSummary, ...]:
+def list_queues(
+    session: Session, now: datetime.datetime, *, protection_seconds: float | None = None
+) -> tuple[QueueSummary, ...]:
     """Return every queue by cluster and namespace (five statements).
 
     :param now: waits are counted until then.
+    :param protection_seconds: the site's, for heads whose pool and queue have none of their own; ``None``:
+        nobody wants to know who protects.
     """
     lines, heads, granted = _lines(session), _heads(session, now), _granted(session)
     pools: dict[int, list[PoolSummary]] = defaultdict(list)
-    for pool in session.scalars(select(Pool).order_by(Pool.queue_id, Pool.weight.desc(), Pool.id)):
+    found = session.scalars(select(Pool).order_by(Pool.queue_id, Pool.weight.desc(), Pool.id)).all()
+    for pool in found:
         pools[pool.queue_id].append(_pool(pool, lines, heads, now))
     rows = session.execute(
         select(Queue, Cluster.name)
         .join(Cluster, Cluster.cluster_id == Queue.cluster_id)
         .order_by(Cluster.name, Queue.namespace)
     )
+    own = {(pool.queue_id, pool.name): pool.head_protection_seconds for pool in found}
     return tuple(
-        _queue(queue, cluster, tuple(pools[queue.id]), granted.get(queue.id, Resources()))
+        _queue(
+            queue,
+            cluster,
+            _protected(queue, pools[queue.id], own, protection_seconds),
+            granted.get(queue.id, Resources()),
+            _average([lines[key].waits(now) for key in lines if key[0] == queue.id]),
+        )
         for queue, cluster in rows
     )
 
 
-def _queue(queue: Queue, cluster: str, pools: tuple[PoolSummary, ...], granted: Resources) -> QueueSummary:
+def _average(waits: Iterable[tuple[int, float]]) -> float | None:
+    count, seconds = 0, 0.0
+    for some, sum_of_some in waits:
+        count, seconds = count + some, seconds + sum_of_some
+    return seconds / count if count else None
+
+
+def _protected(
+    queue: Queue,
+    pools: Sequence[PoolSummary],
+    own: Mapping[tuple[int, str], int | None],
+    site: float | None,
+) -> tuple[PoolSummary, ...]:
+    """Mark the one head that protects: as ``scheduling.heads.QueueLines.protector`` finds it."""
+    if site is None:
+        return tuple(pools)
+    blocked: list[tuple[float, str, str]] = []
+    for pool in pools:
+        after = own[queue.id, pool.name]
+        if after is None:
+            after = queue.head_protection_seconds
+        if pool.head is None or pool.head.blocked_seconds is None:
+            continue
+        if pool.head.blocked_seconds >= (site if after is None else after):
+            blocked.append((-pool.head.blocked_seconds, pool.head.job_id, pool.name))
+    protector = min(blocked)[2] if blocked else None
+    return tuple(replace(pool, protecting=pool.name == protector) for pool in pools)
+
+
+def _queue(
+    queue: Queue,
+    cluster: str,
+    pools: tuple[PoolSummary, ...],
+    granted: Resources,
+    average: float | None,
+) -> QueueSummary:
     waits = [pool.oldest_wait_seconds for pool in pools if pool.oldest_wait_seconds is not None]
     blocking = {pool.head.blocking_resource for pool in pools if pool.head}
     return QueueSummary(
@@ -133,6 +199,9 @@ def _queue(queue: Queue, cluster: str, pools: tuple[PoolSummary, ...], granted: 
         granted=granted,
         oldest_wait_seconds=max(waits, default=None),
         blocking=tuple(sorted(resource for resource in blocking if resource)),
+        job_limit=queue.job_limit,
+        average_wait_seconds=average,
+        capacity=queue.capacity,
     )
 
 
@@ -147,6 +216,9 @@ def _pool(pool: Pool, lines: _Lines, heads: _Heads, now: datetime.datetime) -> P
         running=line.counts[JobState.RUNNING],
         head=heads.get((pool.queue_id, pool.name)),
         oldest_wait_seconds=(now - line.oldest).total_seconds() if line.oldest else None,
+        job_limit=pool.job_limit,
+        average_wait_seconds=_average([line.waits(now)]),
+        late=pool.head_warned >= _HALF and pool.head_job_id is not None,
     )
 
 
@@ -154,17 +226,32 @@ def _lines(session: Session) -> _Lines:
     """Count the open jobs of every priority pool by state."""
     lines: dict[tuple[int, str], _Line] = {}
     rows = session.execute(
-        select(Job.queue_id, Job.pool, Job.state, func.count(), func.min(Job.queued_at))
+        select(
+            Job.queue_id,
+            Job.pool,
+            Job.state,
+            func.count(),
+            func.min(Job.queued_at),
+            func.sum(_epoch(session, Job.queued_at)),
+        )
         .where(Job.state.in_([str(state) for state in WAITING | ACTIVE]))
         .group_by(Job.queue_id, Job.pool, Job.state)
     )
-    for queue_id, pool, state, count, oldest in rows:
+    for queue_id, pool, state, count, oldest, begun in rows:
         line = lines.get((queue_id, pool), _Line(Counter(), None))
         counts = line.counts + Counter({JobState(state): count})
         waits = JobState(state) in WAITING
         known = [instant for instant in (line.oldest, oldest if waits else None) if instant]
-        lines[queue_id, pool] = _Line(counts, min(known, default=None))
+        begun_before = line.begun + (float(begun) if waits else 0.0)
+        lines[queue_id, pool] = _Line(counts, min(known, default=None), begun_before)
     return lines
+
+
+def _epoch(session: Session, instant: Any) -> ColumnElement[Any]:
+    """Return seconds since 1970."""
+    if session.get_bind().dialect.name == "mysql":
+        return func.unix_timestamp(instant)
+    return extract("epoch", instant)
 
 
 def _heads(session: Session, now: datetime.datetime) -> _Heads:

@@ -6,6 +6,7 @@ One description for both, so that what a person has just looked at is what they 
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -17,6 +18,9 @@ from airflow_priority_spark.scheduling.jobs import HeldReason, JobState
 from airflow_priority_spark.store.cursors import Place, further_than
 from airflow_priority_spark.store.models import Cluster, Job, Queue
 
+#: The columns that a search looks into.
+SEARCHED: Final = ("id", "dag_id", "run_id", "task_id", "user", "team", "service", "application_name")
+
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
@@ -26,6 +30,10 @@ class JobFilter:
     :param blocking_resource: what a blocked job waits for, e.g. ``memory``.
     :param ids: only these.
     :param held_reasons: of held jobs only those held for one of these; others are not asked.
+    :param dag_ids: only of these DAGs: what somebody may read.
+    :param end_reason: contained in what is said about an ended job, in any case.
+    :param queued_after: enqueued at this instant or later; ``queued_before``: earlier than this instant.
+    :param search: contained, in any case, in one of the texts of ``SEARCHED``.
     """
 
     states: Collection[JobState] | None = None
@@ -38,6 +46,14 @@ class JobFilter:
     cluster: str | None = None
     ids: Collection[str] | None = None
     held_reasons: Collection[HeldReason] | None = None
+    dag_ids: Collection[str] | None = None
+    run_id: str | None = None
+    task_id: str | None = None
+    map_index: int | None = None
+    end_reason: str | None = None
+    queued_after: datetime.datetime | None = None
+    queued_before: datetime.datetime | None = None
+    search: str | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """Return what the rows of ``Job`` joined with ``Queue`` and ``Cluster`` must fulfil."""
@@ -49,6 +65,9 @@ class JobFilter:
             (Job.user, self.user),
             (Job.team, self.team),
             (Job.blocking_resource, self.blocking_resource),
+            (Job.run_id, self.run_id),
+            (Job.task_id, self.task_id),
+            (Job.map_index, self.map_index),
         )
         found: list[ColumnElement[bool]] = [column == value for column, value in equal if value is not None]
         if self.states is not None:
@@ -58,6 +77,25 @@ class JobFilter:
         if self.held_reasons is not None:
             reasons = [str(reason) for reason in self.held_reasons]
             found.append(or_(Job.state != str(JobState.HELD), Job.held_reason.in_(reasons)))
+        if self.dag_ids is not None:
+            found.append(Job.dag_id.in_(sorted(self.dag_ids)))
+        return found + self._about_time() + self._texts()
+
+    def _about_time(self) -> list[ColumnElement[bool]]:
+        found: list[ColumnElement[bool]] = []
+        if self.queued_after is not None:
+            found.append(Job.queued_at >= self.queued_after)
+        if self.queued_before is not None:
+            found.append(Job.queued_at < self.queued_before)
+        return found
+
+    def _texts(self) -> list[ColumnElement[bool]]:
+        found: list[ColumnElement[bool]] = []
+        if self.end_reason is not None:
+            found += [Job.ended_at.is_not(None), Job.reason.icontains(self.end_reason, autoescape=True)]
+        if self.search:
+            texts = (getattr(Job, name) for name in SEARCHED)
+            found.append(or_(*(column.icontains(self.search, autoescape=True) for column in texts)))
         return found
 
 

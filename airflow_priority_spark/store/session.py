@@ -21,7 +21,7 @@ from airflow_priority_spark.store.models import VERSION_TABLE
 SessionFactory = Callable[[], Session]
 
 #: Every revision of the tables, ascending.
-REVISIONS: Final = ("0001", "0002", "0003")
+REVISIONS: Final = ("0001", "0002", "0003", "0004")
 NEWEST: Final = REVISIONS[-1]
 #: Version of this package → the newest revision it brought; ascending.
 HEADS: Final[dict[str, str]] = {"0.1.0": NEWEST}

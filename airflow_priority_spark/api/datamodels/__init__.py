@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The answers of the API, as its OpenAPI document describes them."""

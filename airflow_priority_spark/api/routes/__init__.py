@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is asked for under which path; each module has one ``router``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import APIRouter
+
+from airflow_priority_spark.api.routes import job, jobs, me, queues
+
+#: In the order in which paths are tried.
+ROUTERS: Final[tuple[APIRouter, ...]] = (me.router, queues.router, jobs.router, job.router)

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pages of jobs for people: any order, mapped tasks folded into one row, places in line only where shown.
+
+The number of statements is fixed, and what is read grows with the page, not with the queue; only the
+database walks an index of those that wait, to number them.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select
+from sqlalchemy.orm import Session
+
+from airflow_priority_spark.scheduling.jobs import ACTIVE, WAITING, JobState
+from airflow_priority_spark.store.job_reads import JobSummary, summary_of
+from airflow_priority_spark.store.models import Cluster, Job, Queue
+from airflow_priority_spark.store.selection import JobFilter
+from airflow_priority_spark.store.sorting import Order
+
+#: Beyond so many jobs nobody counts them.
+COUNTED: Final = 10_000
+
+Task = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class MappedTask:
+    """What the selected jobs of one mapped task add up to; ``states``: state → jobs."""
+
+    count: int
+    states: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedJob:
+    """A row of a list; ``mapped``: it stands for all jobs of its mapped task, else ``None``."""
+
+    summary: JobSummary
+    mapped: MappedTask | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobList:
+    """A page; ``next`` continues the list, ``None`` at its end."""
+
+    jobs: tuple[ListedJob, ...]
+    next: str | None
+
+
+def page_of_jobs(
+    session: Session,
+    wanted: JobFilter,
+    order: Order,
+    now: datetime.datetime,
+    *,
+    limit: int,
+    after: str | None = None,
+    fold: bool = False,
+) -> JobList:
+    """Return some jobs in an order (at most three statements).
+
+    :param after: the ``next`` of the page before.
+    :param fold: the jobs of a mapped task are one row: that of the first of them in this order.
+    :raises InvalidInput: when ``after`` belongs to no such list.
+    """
+    conditions = wanted.conditions()
+    place = order.place(after) if after is not None else None
+    statement = _joined(select(Job, Queue.namespace, Cluster.name))
+    if fold:
+        statement = statement.where(Job.id.in_(_first_of_each_task(session, conditions, order)))
+    else:
+        statement = statement.where(*conditions)
+    if place is not None:
+        statement = statement.where(order.behind(place))
+    statement = statement.add_columns(*order.columns).order_by(*order.clauses(_dialect(session)))
+    rows = session.execute(statement.limit(limit + 1)).all()
+    shown = rows[:limit]
+    following = order.cursor(shown[-1][3:]) if len(rows) > limit else None
+    jobs = [row[0] for row in shown]
+    places = positions(session, jobs)
+    mapped = _mapped(session, conditions, jobs) if fold else {}
+    return JobList(
+        tuple(
+            ListedJob(
+                summary_of(job, namespace, cluster, places.get(job.id), now),
+                mapped.get((job.dag_id, job.run_id, job.task_id)) if job.map_index >= 0 else None,
+            )
+            for job, namespace, cluster, *_ in shown
+        ),
+        following,
+    )
+
+
+def count_jobs(session: Session, wanted: JobFilter) -> int | None:
+    """Return how many jobs are selected, ``None`` when they are more than ``COUNTED`` (one statement)."""
+    some = _joined(select(literal(1))).where(*wanted.conditions()).limit(COUNTED + 1).subquery()
+    found = session.scalar(select(func.count()).select_from(some)) or 0
+    return found if found <= COUNTED else None
+
+
+def hidden_jobs(
+    session: Session,
+    readable: Collection[str],
+    *,
+    states: Collection[JobState] | None = None,
+    cluster: str | None = None,
+    namespace: str | None = None,
+    pool: str | None = None,
+) -> int:
+    """Return how many jobs in the queues wait or are active that somebody may not read (one statement).
+
+    Only by what everybody sees on the cards of the queues may they be told apart: whoever could filter
+    them by DAG, user or text would read them by asking often enough.
+
+    :param readable: the DAGs that may be read.
+    """
+    wanted = JobFilter(_open(states), namespace=namespace, pool=pool, cluster=cluster)
+    statement = select(Job.dag_id, func.count()).where(*wanted.conditions()).group_by(Job.dag_id)
+    if cluster is not None or namespace is not None:
+        statement = _joined(statement)
+    return sum(count for dag_id, count in session.execute(statement) if dag_id not in readable)
+
+
+def _open(states: Collection[JobState] | None) -> Collection[JobState]:
+    every = WAITING | ACTIVE
+    return every if states is None else every & frozenset(states)
+
+
+def _joined(statement: Select[Any]) -> Select[Any]:
+    return (
+        statement.select_from(Job)
+        .join(Queue, Queue.id == Job.queue_id)
+        .join(Cluster, Cluster.cluster_id == Queue.cluster_id)
+    )
+
+
+def _dialect(session: Session) -> str:
+    return session.get_bind().dialect.name
+
+
+def _first_of_each_task(
+    session: Session, conditions: Sequence[ColumnElement[bool]], order: Order
+) -> Select[Any]:
+    alone = case((Job.map_index < 0, Job.id), else_="")
+    rank = func.row_number().over(
+        partition_by=(Job.dag_id, Job.run_id, Job.task_id, alone), order_by=order.clauses(_dialect(session))
+    )
+    ranked = _joined(select(Job.id.label("id"), rank.label("rank"))).where(*conditions).subquery()
+    return select(ranked.c.id).where(ranked.c.rank == 1)
+
+
+def _mapped(
+    session: Session, conditions: Sequence[ColumnElement[bool]], jobs: Sequence[Job]
+) -> Mapping[Task, MappedTask]:
+    tasks = {(job.dag_id, job.run_id, job.task_id) for job in jobs if job.map_index >= 0}
+    if not tasks:
+        return {}
+    of_page = or_(
+        *(and_(Job.dag_id == dag, Job.run_id == run, Job.task_id == task) for dag, run, task in sorted(tasks))
+    )
+    task = (Job.dag_id, Job.run_id, Job.task_id)
+    statement = _joined(select(*task, Job.state, func.count())).where(
+        *conditions, of_page, Job.map_index >= 0
+    )
+    states: dict[Task, dict[str, int]] = defaultdict(dict)
+    for dag_id, run_id, task_id, state, count in session.execute(statement.group_by(*task, Job.state)):
+        states[dag_id, run_id, task_id][state] = count
+    return {key: MappedTask(sum(counts.values()), counts) for key, counts in states.items()}
+
+
+def positions(session: Session, jobs: Sequence[Job]) -> Mapping[str, int]:
+    """Return job id → place in the line of its priority pool, from 1, of those that are queued.
+
+    One statement, or none; it numbers only the lines that these jobs stand in.
+    """
+    queued = [job for job in jobs if job.state == JobState.QUEUED.value]
+    if not queued:
+        return {}
+    lines = {(job.queue_id, job.pool) for job in queued}
+    in_lines = or_(*(and_(Job.queue_id == queue_id, Job.pool == pool) for queue_id, pool in sorted(lines)))
+    number = func.row_number().over(
+        partition_by=(Job.queue_id, Job.pool), order_by=(Job.position_at, Job.position_id, Job.id)
+    )
+    numbered = (
+        select(Job.id.label("id"), number.label("number"))
+        .where(Job.state == JobState.QUEUED.value, in_lines)
+        .subquery()
+    )
+    rows = session.execute(
+        select(numbered.c.id, numbered.c.number).where(numbered.c.id.in_([job.id for job in queued]))
+    )
+    return {job_id: found for job_id, found in rows}  # noqa: C416 - a row is no pair to the type checker
