@@ -13,7 +13,6 @@ const hostGlobals: Record<string, string> = {
 };
 
 export default defineConfig({
-  define: { "process.env.NODE_ENV": JSON.stringify("production") },
   build: {
     target: "es2022",
     lib: { entry: "src/main.tsx", formats: ["iife"], name: "PrioritySpark", fileName: () => "main.js" },

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A page of jobs. The server sorts and pages; this only shows.
-import { Box, Button, Checkbox, IconButton, Menu, Portal, Table } from "@chakra-ui/react";
+import { Box, Button, Checkbox, IconButton, Menu, Portal, Table, VisuallyHidden } from "@chakra-ui/react";
 import { useState } from "react";
 import type { Job } from "../api/types";
 import { AscendingIcon, DescendingIcon, MoreIcon, UnsortedIcon } from "../shared/icons";
@@ -113,7 +113,7 @@ export const JobTable = (props: JobTableProps) => {
             {columns.map((column) => (
               <SortHeader column={column} key={column.key} onSort={onSort} sort={sort} />
             ))}
-            <Table.ColumnHeader aria-label="Actions" width={8} />
+            <Table.ColumnHeader width={8}><VisuallyHidden>Actions</VisuallyHidden></Table.ColumnHeader>
           </Table.Row>
         </Table.Header>
         <Table.Body>
