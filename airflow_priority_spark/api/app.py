@@ -15,7 +15,7 @@ from fastapi import FastAPI
 import airflow_priority_spark
 from airflow_priority_spark.api import openapi, problems
 from airflow_priority_spark.api.guard import Guard
-from airflow_priority_spark.api.routes import ROUTERS
+from airflow_priority_spark.api.routes import ROUTERS, docs
 from airflow_priority_spark.plugin.bundle import static_files
 
 #: Where Airflow mounts the app.
@@ -37,6 +37,7 @@ def create_app() -> FastAPI:
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router, prefix=API)
+    app.include_router(docs.router)
     app.mount("/static", static_files(), name="static")
     app.add_middleware(Guard, base_url=conf.get("api", "base_url", fallback=""))
     openapi.install(app)

@@ -58,5 +58,11 @@ class ListQuery(Selection):
     )
 
 
-SelectionDep = Annotated[Selection, Query()]
+class ExportQuery(Selection):
+    """Filters and order of an export."""
+
+    sort: Sort = Field("position", description="A name; after a minus sign: in the opposite order.")
+    limit: int = Field(100_000, ge=1, le=1_000_000)
+
+
 ListQueryDep = Annotated[ListQuery, Query()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_priority_spark.arbiter.node_groups import largest_holes, own_use
 from airflow_priority_spark.scheduling.model import ClusterView
 from airflow_priority_spark.scheduling.resources import Resources
 
@@ -31,6 +32,8 @@ def cluster_json(view: ClusterView) -> dict[str, Any]:
             "allocatable": allocatable.as_dict(),
             "requested": requested.as_dict(),
         },
+        "largest_holes": largest_holes(view),
+        "own": own_use(view),
         "quotas": [
             {
                 "namespace": quota.namespace,

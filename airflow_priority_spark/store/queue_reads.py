@@ -9,13 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, extract, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from airflow_priority_spark.scheduling.jobs import ACTIVE, WAITING, JobState
 from airflow_priority_spark.scheduling.resources import Resources
 from airflow_priority_spark.spark.identity import TaskKey
 from airflow_priority_spark.spark.request import demand_from_json
+from airflow_priority_spark.store.instants import epoch
 from airflow_priority_spark.store.models import Cluster, Grant, Job, Pool, Queue
 
 #: The first warning of a head's clock, in per cent of its timeout.
@@ -232,7 +233,7 @@ def _lines(session: Session) -> _Lines:
             Job.state,
             func.count(),
             func.min(Job.queued_at),
-            func.sum(_epoch(session, Job.queued_at)),
+            func.sum(epoch(session, Job.queued_at)),
         )
         .where(Job.state.in_([str(state) for state in WAITING | ACTIVE]))
         .group_by(Job.queue_id, Job.pool, Job.state)
@@ -245,13 +246,6 @@ def _lines(session: Session) -> _Lines:
         begun_before = line.begun + (float(begun) if waits else 0.0)
         lines[queue_id, pool] = _Line(counts, min(known, default=None), begun_before)
     return lines
-
-
-def _epoch(session: Session, instant: Any) -> ColumnElement[Any]:
-    """Return seconds since 1970."""
-    if session.get_bind().dialect.name == "mysql":
-        return func.unix_timestamp(instant)
-    return extract("epoch", instant)
 
 
 def _heads(session: Session, now: datetime.datetime) -> _Heads:

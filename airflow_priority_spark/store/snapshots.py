@@ -13,13 +13,15 @@ from typing import Any, Final
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from airflow_priority_spark.store.blocked import waiting_for
 from airflow_priority_spark.store.models import ArbiterState, CapacitySnapshot
 
 HISTORY_STEP: Final = datetime.timedelta(minutes=1)
 
 
 def save_snapshot(session: Session, cluster_id: str, data: dict[str, Any], now: datetime.datetime) -> None:
-    """Record what a cluster looks like now."""
+    """Record what a cluster looks like now, and how many of its jobs wait for what."""
+    data = {**data, "waiting_for": waiting_for(session, cluster_id)}
     newest = session.scalar(
         select(CapacitySnapshot)
         .where(CapacitySnapshot.cluster_id == cluster_id)

@@ -24,7 +24,7 @@ SIMPLE = {
         "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
     ),
     "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{role}:{role}" for role in ROLES),
-    "AIRFLOW__API_AUTH__JWT_SECRET": "a secret of the tests, long enough for any algorithm that is in use here",
+    "AIRFLOW__API_AUTH__JWT_SECRET": "a secret of the tests that is long enough for any algorithm in use",
 }
 
 

@@ -34,3 +34,19 @@ def test_queues_and_me(site):
         "can_act": False,
         "time_zone": "utc",
     }
+
+
+def test_smoke(site):
+    site.job()
+    for path in (
+        "/arbiter",
+        "/capacity",
+        "/history",
+        "/history/heatmap",
+        "/queues/1",
+        "/jobs.csv",
+        "/jobs?group=mapped&sort=-ended_at&search=etl",
+        "/openapi.json",
+    ):
+        answer = site.get(path)
+        assert answer.status_code == 200, (path, answer.text)

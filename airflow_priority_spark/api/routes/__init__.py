@@ -7,7 +7,15 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from airflow_priority_spark.api.routes import job, jobs, me, queues
+from airflow_priority_spark.api.routes import clusters, export, history, job, jobs, me, queues
 
 #: In the order in which paths are tried.
-ROUTERS: Final[tuple[APIRouter, ...]] = (me.router, queues.router, jobs.router, job.router)
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    me.router,
+    queues.router,
+    export.router,
+    jobs.router,
+    job.router,
+    clusters.router,
+    history.router,
+)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Path
@@ -19,6 +19,7 @@ from airflow_priority_spark.store.capacity_reads import usage_of
 from airflow_priority_spark.store.job_lists import hidden_jobs
 from airflow_priority_spark.store.queue_reads import HeadSummary, PoolSummary, QueueSummary
 from airflow_priority_spark.store.queue_reads import list_queues as read_queues
+from airflow_priority_spark.store.settings_reads import Value, pool_values, queue_values
 from airflow_priority_spark.store.site import read_site
 from airflow_priority_spark.store.status_reads import latest_snapshots
 
@@ -81,3 +82,24 @@ def find(queues: Sequence[answers.Queue], queue_id: int) -> answers.Queue:
         if queue.id == queue_id:
             return queue
     raise NotFound(f"no queue has the number {queue_id}; GET /queues lists them")
+
+
+@router.get("/queues/{queue_id}")
+def get_queue(
+    queue_id: QueueId, access: AccessDep, session: SessionDep, now: NowDep, settings: SettingsDep
+) -> answers.QueueDetail:
+    """Tell everything about one queue, with where each of its settings comes from and since when."""
+    values = queue_values(session, queue_id, settings)
+    queue = find(_queues(session, access, settings, now), queue_id)
+    if values is None:
+        raise NotFound(f"no queue has the number {queue_id}; GET /queues lists them")
+    pools = pool_values(session, queue_id, values)
+    return answers.QueueDetail.of(
+        queue,
+        settings=_settings(values),
+        pool_settings={name: _settings(of_pool) for name, of_pool in pools.items()},
+    )
+
+
+def _settings(values: Mapping[str, Value]) -> dict[str, answers.Setting]:
+    return {key: answers.Setting.of(value) for key, value in values.items()}
