@@ -132,10 +132,12 @@ def on_each(
     act: Callable[[Session, str], object],
     *,
     batch: int = BATCH,
+    dry_run: bool = False,
 ) -> Done:
     """Do something to every selected job, a batch to a transaction; what is refused is passed over.
 
     :param act: gets a session in a transaction and the id of a job; refuses before it writes anything.
+    :param dry_run: take everything back, only say what would become of each.
     """
     changed: list[str] = []
     refused: list[tuple[str, str]] = []
@@ -156,6 +158,8 @@ def on_each(
                     refused.append((place.job_id, str(error)))
                 else:
                     changed.append(place.job_id)
+            if dry_run:
+                session.rollback()
         if len(places) < batch:
             return Done(tuple(changed), tuple(refused))
         after = places[-1]

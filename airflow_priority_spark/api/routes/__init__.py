@@ -7,7 +7,19 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from airflow_priority_spark.api.routes import clusters, export, history, job, jobs, me, queues
+from airflow_priority_spark.api.routes import (
+    act_bulk,
+    act_job,
+    act_queue,
+    clusters,
+    export,
+    flows,
+    history,
+    job,
+    jobs,
+    me,
+    queues,
+)
 
 #: In the order in which paths are tried.
 ROUTERS: Final[tuple[APIRouter, ...]] = (
@@ -18,4 +30,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     job.router,
     clusters.router,
     history.router,
+    act_bulk.router,
+    act_job.router,
+    act_queue.router,
+    flows.router,
 )
