@@ -19,6 +19,7 @@ from airflow_priority_spark.arbiter.context import Context
 from airflow_priority_spark.scheduling.jobs import WAITING, JobState
 from airflow_priority_spark.store import jobs
 from airflow_priority_spark.store.airflow_state import Mismatch, Replaced, successor
+from airflow_priority_spark.store.causes import Cause
 from airflow_priority_spark.store.models import Job
 
 log = logging.getLogger(__name__)
@@ -36,13 +37,13 @@ def settle_replaced(context: Context, session: Session, job: Job, now: datetime.
         jobs.note(session, job, text, context.actor, now)
         log.info("Job %s of %s: %s", job.id, jobs.task_key(job).readable(), text)
         return
-    state, reason = {
-        Replaced.CLEARED: (JobState.CANCELLED, "the task was cleared"),
-        Replaced.RETRIED: (JobState.FAILED, "the attempt failed and Airflow retries it"),
-        Replaced.DELETED: (JobState.CANCELLED, "the task instance was deleted"),
-        Replaced.ORPHANED: (JobState.CANCELLED, "the task instance was lost"),
+    state, reason, cause = {
+        Replaced.CLEARED: (JobState.CANCELLED, "the task was cleared", Cause.TASK_CLEARED),
+        Replaced.RETRIED: (JobState.FAILED, "the attempt failed and Airflow retries it", Cause.TASK_RETRIED),
+        Replaced.DELETED: (JobState.CANCELLED, "the task instance was deleted", Cause.TASK_DELETED),
+        Replaced.ORPHANED: (JobState.CANCELLED, "the task instance was lost", Cause.ATTEMPT_LOST),
     }[after.replaced]
-    jobs.move(session, job, state, reason, context.actor, now)
+    jobs.move(session, job, state, reason, context.actor, now, cause=cause)
 
 
 def settle(context: Context, session: Session, mismatch: Mismatch, now: datetime.datetime) -> None:
@@ -53,32 +54,34 @@ def settle(context: Context, session: Session, mismatch: Mismatch, now: datetime
         return
     outcome = _outcome(job, mismatch.ti_state)
     if outcome is not None:
-        state, reason = outcome
-        jobs.move(session, job, state, reason, context.actor, now)
+        state, reason, cause = outcome
+        jobs.move(session, job, state, reason, context.actor, now, cause=cause)
 
 
 #: A task that still goes on: Airflow schedules an orphan's fresh attempt, or asks again later.
 _ON_ITS_WAY = frozenset({None, TaskInstanceState.UP_FOR_RESCHEDULE.value})
 
 
-def _outcome(job: Job, ti_state: str | None) -> tuple[JobState, str] | None:
+def _outcome(job: Job, ti_state: str | None) -> tuple[JobState, str, Cause | None] | None:
     """Return the job's end, or ``None`` when the task is still on its way."""
     if JobState(job.state) in WAITING:
-        return JobState.CANCELLED, f"the task was set to {ti_state or 'no state'} while it waited"
+        text = f"the task was set to {ti_state or 'no state'} while it waited"
+        return JobState.CANCELLED, text, Cause.TASK_SET
     if ti_state in _ON_ITS_WAY:
         return None
     if ti_state == TaskInstanceState.FAILED:
         return _failed(job)
-    ends = {
-        TaskInstanceState.SUCCESS.value: (JobState.SUCCEEDED, "the task succeeded"),
-        TaskInstanceState.UP_FOR_RETRY.value: (JobState.FAILED, "the attempt failed and Airflow retries it"),
-    }
-    return ends.get(ti_state or "", (JobState.CANCELLED, f"the task was set to {ti_state}"))
+    if ti_state == TaskInstanceState.SUCCESS:
+        return JobState.SUCCEEDED, "the task succeeded", None
+    if ti_state == TaskInstanceState.UP_FOR_RETRY:
+        return JobState.FAILED, "the attempt failed and Airflow retries it", Cause.TASK_RETRIED
+    return JobState.CANCELLED, f"the task was set to {ti_state}", Cause.TASK_SET
 
 
-def _failed(job: Job) -> tuple[JobState, str]:
+def _failed(job: Job) -> tuple[JobState, str, Cause]:
     """Tell a task that failed from one that a person set to failed while its application went on."""
     application = job.application_state
     if job.application_uid and application not in ENDED_APPLICATION:
-        return JobState.CANCELLED, f"the task was set to failed while its application was {application}"
-    return JobState.FAILED, "the task failed"
+        text = f"the task was set to failed while its application was {application}"
+        return JobState.CANCELLED, text, Cause.TASK_SET
+    return JobState.FAILED, "the task failed", Cause.TASK_FAILED

@@ -16,6 +16,7 @@ from airflow_priority_spark.scheduling.jobs import JobState
 from airflow_priority_spark.scheduling.model import Decisions, describe_blocked
 from airflow_priority_spark.spark.admission import AdmissionEvent
 from airflow_priority_spark.store import jobs
+from airflow_priority_spark.store.causes import Cause
 from airflow_priority_spark.store.models import Job
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ def fail_impossible(
     for job_id, impossible in sorted(decisions.impossible.items()):
         job = locked[job_id]
         reason = f"could never start: {describe_blocked(impossible.why)}"
-        jobs.move(session, job, JobState.FAILED, reason, context.actor, now)
+        jobs.move(session, job, JobState.FAILED, reason, context.actor, now, cause=Cause.IMPOSSIBLE)
         job.blocking_resource, job.verdict = impossible.why.resource, verdict_json(impossible.why)
         events[job] = AdmissionEvent(
             outcome="impossible",
@@ -49,14 +50,20 @@ def fail_impossible(
         jobs.promise_all(session, events, now)
 
 
-def cancel(context: Context, session: Session, reasons: Mapping[Job, str], now: datetime.datetime) -> None:
+def cancel(
+    context: Context,
+    session: Session,
+    reasons: Mapping[Job, str],
+    cause: Cause,
+    now: datetime.datetime,
+) -> None:
     """Cancel waiting jobs; their tasks fail, without Airflow's retries unless the site wants them.
 
     :param reasons: job → a sentence for people.
     """
     events = {}
     for job, reason in reasons.items():
-        jobs.move(session, job, JobState.CANCELLED, reason, context.actor, now)
+        jobs.move(session, job, JobState.CANCELLED, reason, context.actor, now, cause=cause)
         events[job] = AdmissionEvent(
             outcome="cancelled", job_id=job.id, reason=reason, retry=context.settings.retry_on_cancel
         ).to_payload()

@@ -19,6 +19,7 @@ from airflow_priority_spark.errors import Conflict
 from airflow_priority_spark.scheduling.jobs import HeldReason, JobState
 from airflow_priority_spark.spark.admission import AdmissionEvent
 from airflow_priority_spark.store import jobs, positions
+from airflow_priority_spark.store.causes import Cause
 from airflow_priority_spark.store.instance import instance_id
 from airflow_priority_spark.store.models import Job, Queue
 
@@ -91,7 +92,7 @@ def cancel_job(session: Session, job_id: str, by: By) -> bool:
     """
     job = lock_waiting(session, job_id, "be cancelled")
     text = by.sentence("cancelled")
-    jobs.move(session, job, JobState.CANCELLED, text, by.actor, by.now)
+    jobs.move(session, job, JobState.CANCELLED, text, by.actor, by.now, cause=Cause.PERSON)
     audit(session, by, "cancel", "job", job_id)
     retry = by.settings.retry_on_cancel
     return tell(

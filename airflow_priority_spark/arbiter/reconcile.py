@@ -31,6 +31,7 @@ from airflow_priority_spark.store.airflow_state import (
     waiting_mismatches,
 )
 from airflow_priority_spark.store.airflow_waits import waits_in_airflow
+from airflow_priority_spark.store.causes import Cause
 from airflow_priority_spark.store.grants import HeldGrant, grants_of_ended, grants_that_ran_out
 from airflow_priority_spark.store.leadership import Leadership
 from airflow_priority_spark.store.models import Job
@@ -102,7 +103,8 @@ class Reconciler:
                 return 0
         with self._leadership.transaction() as session:
             found = jobs.lock_queued(session, [job.id for job in jobs.overdue(session, now, BATCH)])
-            cancel(self._context, session, {job: _too_long(job, now) for job in found}, now)
+            reasons = {job: _too_long(job, now) for job in found}
+            cancel(self._context, session, reasons, Cause.QUEUE_TIMEOUT, now)
         return len(found)
 
     def take_back(self, now: datetime.datetime) -> int:
@@ -116,7 +118,15 @@ class Reconciler:
             for job in taken:
                 job.parked = True
                 text = "back at its position: Airflow did not start the task while the admission was valid"
-                jobs.move(session, job, JobState.QUEUED, text, self._context.actor, now)
+                jobs.move(
+                    session,
+                    job,
+                    JobState.QUEUED,
+                    text,
+                    self._context.actor,
+                    now,
+                    cause=Cause.ADMISSION_EXPIRED,
+                )
             jobs.release_grants(session, [job.id for job in taken])
         return len(taken)
 

@@ -22,6 +22,7 @@ from airflow_priority_spark.spark.admission import AdmissionEvent
 from airflow_priority_spark.spark.demand import describe_demand
 from airflow_priority_spark.spark.request import AdmissionRequest, demand_from_json, demand_to_json
 from airflow_priority_spark.store import jobs
+from airflow_priority_spark.store.causes import Cause
 from airflow_priority_spark.store.deferrals import Deferral
 from airflow_priority_spark.store.models import Job
 
@@ -74,7 +75,8 @@ def come_back(
         # Its grant stays until a fresh picture shows whether it has an application.
         job.adopt = True
     reason = request.reason or "Airflow replaced a lost attempt"
-    jobs.move(session, job, JobState.QUEUED, f"back at its position: {reason}", context.actor, now)
+    text, cause = f"back at its position: {reason}", _cause(request.reason)
+    jobs.move(session, job, JobState.QUEUED, text, context.actor, now, cause=cause)
     log.info("Job %s of %s is back in the queue: %s", job.id, deferral.key.readable(), reason)
 
 
@@ -82,6 +84,21 @@ def deadline(request: AdmissionRequest, since: datetime.datetime) -> datetime.da
     """Return when a job is cancelled if it still waits."""
     seconds = request.queue_timeout_seconds
     return since + datetime.timedelta(seconds=seconds) if seconds else None
+
+
+#: How the sentences begin with which a worker gives its admission back.
+_RETURNS = {
+    "stale quota": Cause.STALE_QUOTA,
+    "starved": Cause.STARVED,
+    "the demand has grown": Cause.DEMAND_GREW,
+    "the admission had run out": Cause.ADMISSION_EXPIRED,
+}
+
+
+def _cause(reason: str) -> Cause:
+    """Return why a worker gives its admission back; it can only say so in its request."""
+    found = (cause for start, cause in _RETURNS.items() if reason.startswith(start))
+    return next(found, Cause.ATTEMPT_LOST)
 
 
 def _take_demand(
@@ -111,7 +128,7 @@ def _give_up(context: Context, session: Session, job: Job, reason: str, now: dat
         f"came back {job.reschedules} times, max_reschedules is {context.settings.max_reschedules}; "
         f"last reason: {reason}"
     )
-    jobs.move(session, job, JobState.FAILED, text, context.actor, now)
+    jobs.move(session, job, JobState.FAILED, text, context.actor, now, cause=Cause.TOO_MANY_RESCHEDULES)
     _end_task(context, session, job, text, now)
 
 

@@ -15,6 +15,7 @@ from airflow_priority_spark.arbiter.verdicts import verdict_json
 from airflow_priority_spark.scheduling.jobs import HeldReason
 from airflow_priority_spark.scheduling.model import Decisions, HeadTimeout, describe_timeout
 from airflow_priority_spark.store import jobs, positions
+from airflow_priority_spark.store.causes import Cause
 from airflow_priority_spark.store.models import Job
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ def time_out(
             jobs.hold(session, job, HeldReason.TIMEOUT, text, context.actor, now)
             log.warning("Job %s of %s is held: %s", job.id, jobs.task_key(job).readable(), text)
         else:
-            cancel(context, session, {job: describe_timeout(timeout)}, now)
+            cancel(context, session, {job: describe_timeout(timeout)}, Cause.HEAD_TIMEOUT, now)
         # Kept, so that people can choose by it whom to requeue.
         job.blocking_resource, job.verdict = timeout.why.resource, verdict_json(timeout.why)
     session.flush()
@@ -53,7 +54,7 @@ def _retry(
     where = "goes to the tail of its pool" if timeout.position == "tail" else "keeps its position"
     text = f"{describe_timeout(timeout)}; retry {job.head_retries}: it {where}, its clock begins again"
     job.reason = text
-    jobs.note(session, job, text, context.actor, now)
+    jobs.note(session, job, text, context.actor, now, cause=Cause.HEAD_TIMEOUT)
     log.info("Job %s of %s: %s", job.id, jobs.task_key(job).readable(), text)
 
 
@@ -64,5 +65,5 @@ def warn(context: Context, session: Session, decisions: Decisions, now: datetime
         job = found.get(warning.job_id)
         if job is not None:
             text = f"{describe_timeout(warning)}: {warning.percent} % of its head timeout has passed"
-            jobs.note(session, job, text, context.actor, now)
+            jobs.note(session, job, text, context.actor, now, cause=Cause.LATE)
             log.warning("Job %s of %s is %s", job.id, jobs.task_key(job).readable(), text)

@@ -22,6 +22,7 @@ from airflow_priority_spark.scheduling.jobs import JobState
 from airflow_priority_spark.settings import Settings
 from airflow_priority_spark.spark.admission import AdmissionEvent
 from airflow_priority_spark.store import jobs
+from airflow_priority_spark.store.causes import Cause
 from airflow_priority_spark.store.leadership import SessionFactory
 from airflow_priority_spark.store.models import Job
 
@@ -74,11 +75,12 @@ def _give_back(session: Session, job: Job, action: str, actor: str, now: datetim
     task_instance = resume.lock_parked(session, job.ti_id, wait=True)
     if task_instance is None:
         # The task went elsewhere while it waited; nothing is parked under this job any more.
-        jobs.move(session, job, JobState.CANCELLED, "unparked: the task was not waiting", actor, now)
+        text = "unparked: the task was not waiting"
+        jobs.move(session, job, JobState.CANCELLED, text, actor, now, cause=Cause.UNPARKED)
         return
     if action == "fail":
         reason = "unparked: the queue is being removed"
-        jobs.move(session, job, JobState.CANCELLED, reason, actor, now)
+        jobs.move(session, job, JobState.CANCELLED, reason, actor, now, cause=Cause.UNPARKED)
         event = AdmissionEvent(outcome="cancelled", job_id=job.id, reason=reason)
     else:
         event = admit_as_legacy(session, job, "unparked: sent to the legacy flow", actor, now)

@@ -14,6 +14,8 @@ from typing import Final
 class Cause(StrEnum):
     """One word for an event; empty where the states say it all."""
 
+    # Of its first event: another attempt of the task came before.
+    RETRY = "retry"
     # Back in the queue.
     STALE_QUOTA = "stale-quota"
     STARVED = "starved"

@@ -25,6 +25,7 @@ def delete_jobs(session: Session, ended_before: datetime.datetime, limit: int) -
         select(Job.id)
         .where(
             Job.ended_at < ended_before,
+            ~exists().where(Event.job_id == Job.id, Event.to_tally),
             Job.state.in_([str(state) for state in TERMINAL]),
             ~exists().where(Grant.job_id == Job.id),
             ~exists().where(Delivery.job_id == Job.id),
@@ -37,8 +38,9 @@ def delete_jobs(session: Session, ended_before: datetime.datetime, limit: int) -
 
 
 def delete_events(session: Session, before: datetime.datetime, limit: int) -> int:
-    """Delete old events, also of jobs that still wait."""
-    ids = session.scalars(select(Event.id).where(Event.at < before).order_by(Event.at).limit(limit)).all()
+    """Delete old events that are counted in the tallies, also of jobs that still wait."""
+    old = (Event.at < before, ~Event.to_tally)
+    ids = session.scalars(select(Event.id).where(*old).order_by(Event.at).limit(limit)).all()
     return _delete(session, Event, Event.id, ids)
 
 

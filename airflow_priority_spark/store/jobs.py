@@ -39,7 +39,7 @@ def create_job(session: Session, state: JobState, reason: str, actor: str, **col
         job.ended_at = job.queued_at
     session.add(job)
     session.flush()
-    _event(session, job, None, state, reason, actor, job.queued_at)
+    _event(session, job, None, state, reason, actor, job.queued_at, _first(job))
     return job
 
 
@@ -52,9 +52,13 @@ def create_jobs(session: Session, rows: Sequence[Mapping[str, Any]], actor: str)
     session.add_all(created)
     session.flush()
     for job in created:
-        _event(session, job, None, JobState(job.state), job.reason, actor, job.queued_at)
+        _event(session, job, None, JobState(job.state), job.reason, actor, job.queued_at, _first(job))
     session.flush()
     return created
+
+
+def _first(job: Job) -> Cause | None:
+    return Cause.RETRY if job.try_number > 1 else None
 
 
 _STAMPS: Final[Mapping[JobState, str]] = {
@@ -137,7 +141,7 @@ def note(
     _event(session, job, JobState(job.state), JobState(job.state), reason, actor, now, cause)
 
 
-def _event(  # noqa: PLR0913 - a row has as many columns
+def _event(  # noqa: PLR0913, PLR0917 - a row has as many columns
     session: Session,
     job: Job,
     before: JobState | None,

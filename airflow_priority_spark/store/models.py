@@ -30,6 +30,7 @@ from sqlalchemy import (
     Uuid,
     false,
     text,
+    true,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -48,8 +49,9 @@ JOB_IN_LINE: Final = (
 )
 #: Queued and not waiting for its turn: admitted whatever the room, or kept by an earlier attempt.
 JOB_ASIDE: Final = "state = 'queued' AND (flow <> 'priority' OR adopt OR ineligible = 'previous-attempt')"
-#: A few of very many events.
+#: The few of very many events that somebody has still to look at.
 EVENT_TO_NOTIFY: Final = "to_notify"
+EVENT_TO_TALLY: Final = "to_tally"
 
 
 class Base(DeclarativeBase):
@@ -278,6 +280,7 @@ class Event(Base):
     ``cause``: one of ``store.causes.Cause``, or null. ``pool``: the job's then.
     ``seconds``: how long what the event ended has lasted: the wait of an admission, the time from admission
     to running, the run of an end; else null. ``to_notify``: a notifier has still to be told.
+    ``to_tally``: no tally counts it yet.
     """
 
     __tablename__ = f"{PREFIX}event"
@@ -287,6 +290,12 @@ class Event(Base):
             "id",
             postgresql_where=text(EVENT_TO_NOTIFY),
             sqlite_where=text(EVENT_TO_NOTIFY),
+        ),
+        Index(
+            f"{PREFIX}event_to_tally",
+            "id",
+            postgresql_where=text(EVENT_TO_TALLY),
+            sqlite_where=text(EVENT_TO_TALLY),
         ),
     )
 
@@ -301,6 +310,7 @@ class Event(Base):
     pool: Mapped[str | None] = mapped_column(String(63), nullable=True)
     seconds: Mapped[float | None] = mapped_column(Float, nullable=True)
     to_notify: Mapped[bool] = mapped_column(Boolean, nullable=False, default=False, server_default=false())
+    to_tally: Mapped[bool] = mapped_column(Boolean, nullable=False, default=True, server_default=true())
 
 
 class Grant(Base):
@@ -344,7 +354,6 @@ class ArbiterState(Base):
     """One row: who leads, the fence (``epoch``, ``cycle``), and how many acts of people there were.
 
     ``revision`` counts these acts, whatever they changed: an arbiter that has seen it need not look again.
-    ``tallied_until``: events before it are counted in the tallies, later ones are not.
     """
 
     __tablename__ = f"{PREFIX}arbiter_state"
@@ -357,7 +366,6 @@ class ArbiterState(Base):
     lease_until: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
     last_cycle_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
     summary: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), nullable=True)
-    tallied_until: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
 
 
 class Tally(Base):

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import mysql
 
 revision = "0004"
 down_revision = "0003"
@@ -18,7 +17,6 @@ branch_labels = None
 depends_on = None
 
 _P = "priority_spark_"
-_INSTANT = sa.TIMESTAMP(timezone=True).with_variant(mysql.TIMESTAMP(fsp=6), "mysql")
 
 
 def _columns():
@@ -30,8 +28,8 @@ def _columns():
             sa.Column("pool", sa.String(63), nullable=True),
             sa.Column("seconds", sa.Float, nullable=True),
             sa.Column("to_notify", sa.Boolean, nullable=False, server_default=sa.false()),
+            sa.Column("to_tally", sa.Boolean, nullable=False, server_default=sa.true()),
         ],
-        "arbiter_state": [sa.Column("tallied_until", _INSTANT, nullable=True)],
     }
 
 
@@ -40,10 +38,10 @@ def upgrade():
     for table, columns in _columns().items():
         for column in columns:
             op.add_column(_P + table, column)
-    where = sa.text("to_notify")
-    op.create_index(
-        f"{_P}event_to_notify", f"{_P}event", ["id"], postgresql_where=where, sqlite_where=where
-    )
+    for name in ("to_notify", "to_tally"):
+        where = sa.text(name)
+        index, table = f"{_P}event_{name}", f"{_P}event"
+        op.create_index(index, table, ["id"], postgresql_where=where, sqlite_where=where)
     op.create_table(
         f"{_P}tally",
         sa.Column("digest", sa.String(64), nullable=False),
@@ -58,7 +56,8 @@ def upgrade():
 
 def downgrade():
     op.drop_table(f"{_P}tally")
-    op.drop_index(f"{_P}event_to_notify", f"{_P}event")
+    for name in ("to_tally", "to_notify"):
+        op.drop_index(f"{_P}event_{name}", f"{_P}event")
     for table, columns in _columns().items():
         for column in reversed(columns):
             op.drop_column(_P + table, column.name)
