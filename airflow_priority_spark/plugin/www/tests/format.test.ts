@@ -22,7 +22,7 @@ describe("amounts are written as people say them", () => {
 
 describe("durations have two units at most", () => {
   it.each([
-    [0, "0 s"], [59.9, "59 s"], [2460, "41 min"], [7500, "2 h 5 min"], [7201, "2 h"], [273_600, "3 d 4 h"], [-5, "0 s"],
+    [0, "0 s"], [59.9, "59 s"], [2460, "41 min"], [7500, "2 h 5 min"], [7201, "2 h"], [125, "2 min 5 s"], [2476, "41 min"], [273_600, "3 d 4 h"], [-5, "0 s"],
   ])("%d s is %s", (seconds, words) => expect(duration(seconds)).toBe(words));
 });
 

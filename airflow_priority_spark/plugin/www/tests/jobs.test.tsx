@@ -31,7 +31,7 @@ describe("the waiting list", () => {
   it("folds a mapped task into one row", async () => {
     serve({ jobs: page(job({ map_index: 0, task_id: "load", mapped: { count: 40, states: { queued: 40 } } })) });
     show();
-    expect(await screen.findByText("load [40]")).toBeTruthy();
+    expect(await screen.findByText("load (40 mapped)")).toBeTruthy();
   });
 
   it("sorts on the server, up and down", async () => {
@@ -87,7 +87,7 @@ describe("acts on jobs", () => {
   });
 
   it("moves several jobs to another pool with a reason", async () => {
-    const answer = { changed: 1, refused: [{ id: "job-2", detail: "it has been admitted meanwhile" }] };
+    const answer = { changed: 1, refused: [{ id: "job-2", detail: "it has been admitted meanwhile" }], refused_count: 1 };
     const sent = serve({ jobs: page(job(), job({ id: "job-2", task_id: "load" })), "jobs/bulk": answer });
     show();
     await userEvent.click(await screen.findByRole("checkbox", { name: "Select all jobs of this page" }));
@@ -102,8 +102,27 @@ describe("acts on jobs", () => {
     expect(await screen.findByText("1 job changed, 1 refused")).toBeTruthy();
     expect(screen.getByText("job-2: it has been admitted meanwhile")).toBeTruthy();
     expect(sent.find(({ path }) => path === "jobs/bulk")?.body).toEqual({
-      action: "pool", ids: ["job-1", "job-2"], pool: "high", reason: "month end", dry_run: false,
+      action: "pool", ids: ["job-1", "job-2"], pool: "high", reason: "month end",
     });
+  });
+
+  it("acts on every job that a folded row stands for", async () => {
+    const folded = job({ map_index: 0, task_id: "load", mapped: { count: 2, states: { queued: 2 } } });
+    const sent = serve({
+      jobs: ({ query }) =>
+        query.get("group") === "mapped" ? page(folded)
+        : page(job({ id: "m0", task_id: "load", map_index: 0 }), job({ id: "m1", task_id: "load", map_index: 1 }), job({ id: "other", task_id: "reload" })),
+      "jobs/bulk": { changed: 2, refused: [], refused_count: 0 },
+    });
+    show();
+    await userEvent.click(await screen.findByRole("button", { name: "Actions on sales_daily load (2 mapped)" }));
+    await userEvent.click(await screen.findByRole("menuitem", { name: "Hold" }));
+    const dialog = await screen.findByRole("alertdialog");
+    await userEvent.type(within(dialog).getByRole("textbox"), "later");
+    await userEvent.click(within(dialog).getByRole("button", { name: "Hold" }));
+    await waitFor(() => expect(sent.find(({ path }) => path === "jobs/bulk")?.body).toEqual({
+      action: "hold", ids: ["m0", "m1"], reason: "later",
+    }));
   });
 
   it("keeps the dialog open and says why when the server refuses", async () => {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What browsers have and jsdom lacks; and an event stream that tests drive by hand.
-import { cleanup } from "@testing-library/react";
+import { cleanup, configure } from "@testing-library/react";
 import { afterEach, vi } from "vitest";
 
 class Observer {
@@ -36,6 +36,10 @@ export class FakeStream extends EventTarget {
   }
 }
 
+// On a busy machine a page takes its time.
+configure({ asyncUtilTimeout: 10_000 });
+
+vi.stubGlobal("PointerEvent", class extends MouseEvent {});
 vi.stubGlobal("ResizeObserver", Observer);
 vi.stubGlobal("IntersectionObserver", Observer);
 vi.stubGlobal("EventSource", FakeStream);

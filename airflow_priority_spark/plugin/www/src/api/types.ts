@@ -80,6 +80,7 @@ export interface Setting {
   source: string;
   since?: string | null;
   by?: string | null;
+  description?: string | null;
 }
 
 export interface Verdict {
@@ -197,5 +198,47 @@ export interface Arbiter {
 
 export interface BulkAnswer {
   changed: number;
+  /** The first of them, each with its reason. */
   refused: { id: string; detail: string }[];
+  refused_count: number;
+}
+
+export interface HistoryLine {
+  cluster: string;
+  namespace: string;
+  pool: string;
+  depth: number[];
+  admitted: number[];
+  average_wait_seconds: (number | null)[];
+  longest_wait_seconds: (number | null)[];
+}
+
+export interface UsedQuota {
+  cluster: string;
+  namespace: string;
+  resource: string;
+  hard: (number | null)[];
+  used: (number | null)[];
+}
+
+export interface History {
+  at: string[];
+  step_seconds: number;
+  lines: HistoryLine[];
+  usage: UsedQuota[];
+}
+
+export interface HeatCell {
+  hour: string;
+  resource: string;
+  job_seconds: number;
+}
+
+export interface HeatMap {
+  cells: HeatCell[];
+}
+
+export interface QueueSettings {
+  settings: Record<string, Setting>;
+  pool_settings: Record<string, Record<string, Setting>>;
 }

@@ -4,7 +4,7 @@ import { ActionBar, Button, Portal } from "@chakra-ui/react";
 import { useState } from "react";
 import type { BulkAnswer, Job } from "../api/types";
 import { count } from "../shared/format";
-import { type Act, ACTS, BULK_ACTS, offered, type Selected } from "./acts";
+import { type Act, ACTS, BULK_ACTS, numberOf, offered, type Selected } from "./acts";
 import { BulkActDialog } from "./JobActDialog";
 
 interface BulkBarProps {
@@ -22,8 +22,8 @@ export const BulkBar = ({ jobs, total, filter, pools, onClear, onDone }: BulkBar
   const [everything, setEverything] = useState(false);
   const [act, setAct] = useState<Act>();
   const wide = everything && total !== null;
-  const number = wide ? total : jobs.length;
-  const selected: Selected = wide ? { filter } : { ids: jobs.map((job) => job.id) };
+  const number = wide ? total : numberOf(jobs);
+  const selected: Selected = wide ? { filter } : { rows: jobs };
   const possible = (name: Act) => wide || jobs.some((job) => offered(job).includes(name));
   return (
     <>
@@ -34,7 +34,7 @@ export const BulkBar = ({ jobs, total, filter, pools, onClear, onDone }: BulkBar
               <ActionBar.SelectionTrigger asChild>
                 <span role="status">{count(number, "job")} selected</span>
               </ActionBar.SelectionTrigger>
-              {!everything && total !== null && total > jobs.length ? (
+              {!everything && total !== null && total > numberOf(jobs) ? (
                 <Button onClick={() => setEverything(true)} size="sm" variant="ghost">
                   Select all {total.toLocaleString("en")} that match
                 </Button>
@@ -62,7 +62,7 @@ export const BulkBar = ({ jobs, total, filter, pools, onClear, onDone }: BulkBar
       </ActionBar.Root>
       {act === undefined ? undefined : (
         <BulkActDialog
-          act={act} jobs={jobs} number={number} onClose={() => setAct(undefined)}
+          act={act} number={number} onClose={() => setAct(undefined)}
           onDone={(answer) => {
             setEverything(false);
             onDone(answer);

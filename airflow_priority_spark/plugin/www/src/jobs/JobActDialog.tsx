@@ -5,7 +5,7 @@ import { useState } from "react";
 import type { BulkAnswer, Job } from "../api/types";
 import { Choice } from "../shared/Choice";
 import { count } from "../shared/format";
-import { jobName } from "../shared/links";
+import { rowName } from "../shared/links";
 import { ReasonDialog } from "../shared/ReasonDialog";
 import { type Act, ACTS, actOnJob, actOnMany, type Selected } from "./acts";
 
@@ -28,10 +28,10 @@ export const JobActDialog = ({ job, act, pools, onClose }: OneProps) => {
   return (
     <ReasonDialog
       confirm={label} harmful={harmful} incomplete={act === "pool" && pool === ""} onClose={onClose}
-      onConfirm={(reason) => actOnJob(job, act, reason, pool)} title={`${label}: ${jobName(job)}?`}
+      onConfirm={(reason) => actOnJob(job, act, reason, pool)} title={`${label}: ${rowName(job)}?`}
     >
       <Text>
-        <Text as="span" fontWeight="semibold">{job.dag_id} / {jobName(job)}</Text>, {job.namespace}/{job.pool}. {meaning}
+        <Text as="span" fontWeight="semibold">{job.dag_id} / {rowName(job)}</Text>, {job.namespace}/{job.pool}. {meaning}
       </Text>
       {act === "pool" ? (
         <PoolChoice onChange={setPool} pools={pools.filter((name) => name !== job.pool)} value={pool} />
@@ -43,18 +43,17 @@ export const JobActDialog = ({ job, act, pools, onClose }: OneProps) => {
 interface ManyProps {
   act: Act;
   selected: Selected;
-  /** Those of them that are on the page. */
-  jobs: Job[];
   number: number;
   pools: string[];
   onClose: () => void;
   onDone: (answer: BulkAnswer) => void;
 }
 
-export const BulkActDialog = ({ act, selected, jobs, number, pools, onClose, onDone }: ManyProps) => {
+export const BulkActDialog = ({ act, selected, number, pools, onClose, onDone }: ManyProps) => {
   const [pool, setPool] = useState("");
   const { label, meaning, harmful } = ACTS[act];
-  const named = "ids" in selected ? jobs.slice(0, NAMED) : [];
+  const named = "rows" in selected ? selected.rows.slice(0, NAMED) : [];
+  const more = "rows" in selected ? selected.rows.length - named.length : 0;
   return (
     <ReasonDialog
       confirm={`${label} (${number})`} harmful={harmful} incomplete={act === "pool" && pool === ""} onClose={onClose}
@@ -64,8 +63,8 @@ export const BulkActDialog = ({ act, selected, jobs, number, pools, onClose, onD
       <Stack gap={2}>
         <Text>For each of them: {meaning}</Text>
         <List.Root ps={5}>
-          {named.map((job) => <List.Item key={job.id}>{job.dag_id} / {jobName(job)}</List.Item>)}
-          {named.length > 0 && number > named.length ? <List.Item>and {number - named.length} more</List.Item> : undefined}
+          {named.map((job) => <List.Item key={job.id}>{job.dag_id} / {rowName(job)}</List.Item>)}
+          {more > 0 ? <List.Item>and {more} more</List.Item> : undefined}
         </List.Root>
         {act === "pool" ? <PoolChoice onChange={setPool} pools={pools} value={pool} /> : undefined}
       </Stack>
@@ -75,15 +74,15 @@ export const BulkActDialog = ({ act, selected, jobs, number, pools, onClose, onD
 
 /** What became of a bulk act; refusals are named, since each has its own reason. */
 export const BulkResult = ({ answer, onClose }: { answer: BulkAnswer; onClose: () => void }) => (
-  <Alert.Root role="status" status={answer.refused.length > 0 ? "warning" : "success"}>
+  <Alert.Root role="status" status={answer.refused_count > 0 ? "warning" : "success"}>
     <Alert.Indicator />
     <Alert.Content>
       <Alert.Title>
-        {count(answer.changed, "job")} changed{answer.refused.length > 0 ? `, ${answer.refused.length} refused` : ""}
+        {count(answer.changed, "job")} changed{answer.refused_count > 0 ? `, ${answer.refused_count} refused` : ""}
       </Alert.Title>
       <Alert.Description>
         {answer.refused.slice(0, NAMED).map(({ id, detail }) => <Text key={id}>{id}: {detail}</Text>)}
-        {answer.refused.length > NAMED ? <Text>and {answer.refused.length - NAMED} more</Text> : undefined}
+        {answer.refused_count > NAMED ? <Text>and {answer.refused_count - NAMED} more</Text> : undefined}
       </Alert.Description>
     </Alert.Content>
     <Text as="button" cursor="pointer" onClick={onClose} textDecoration="underline">Dismiss</Text>

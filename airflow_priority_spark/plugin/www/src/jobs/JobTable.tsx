@@ -4,7 +4,7 @@ import { Box, Button, Checkbox, IconButton, Menu, Portal, Table, VisuallyHidden 
 import { useState } from "react";
 import type { Job } from "../api/types";
 import { AscendingIcon, DescendingIcon, MoreIcon, UnsortedIcon } from "../shared/icons";
-import { jobName } from "../shared/links";
+import { rowName } from "../shared/links";
 import { type Act, ACTS, offered } from "./acts";
 import type { Column } from "./columns";
 import { JobActDialog } from "./JobActDialog";
@@ -31,7 +31,7 @@ type SortProps = { column: Column } & Pick<JobTableProps, "sort" | "onSort">;
 
 const SortHeader = ({ column, sort, onSort }: SortProps) => {
   if (column.sort === undefined || onSort === undefined) {
-    return <Table.ColumnHeader whiteSpace="nowrap">{column.title}</Table.ColumnHeader>;
+    return <Table.ColumnHeader fontWeight="semibold" whiteSpace="nowrap">{column.title}</Table.ColumnHeader>;
   }
   const name = column.sort;
   const [Sorted, order] =
@@ -73,7 +73,7 @@ const JobMenu = ({ job, onAct }: { job: Job; onAct: (act: Act) => void }) => {
   return (
     <Menu.Root lazyMount onSelect={({ value }) => onAct(value as Act)}>
       <Menu.Trigger asChild>
-        <IconButton aria-label={`Actions on ${job.dag_id} ${jobName(job)}`} size="xs" variant="ghost">
+        <IconButton aria-label={`Actions on ${job.dag_id} ${rowName(job)}`} size="xs" variant="ghost">
           <MoreIcon />
         </IconButton>
       </Menu.Trigger>
@@ -123,7 +123,7 @@ export const JobTable = (props: JobTableProps) => {
                 <Table.Cell>
                   <Check
                     checked={selection.has(job.id)} disabled={!selectable.includes(job.id)}
-                    label={`Select ${job.dag_id} ${jobName(job)}`} onChange={(on) => selection.toggle([job.id], on)}
+                    label={`Select ${job.dag_id} ${rowName(job)}`} onChange={(on) => selection.toggle([job.id], on)}
                   />
                 </Table.Cell>
               )}

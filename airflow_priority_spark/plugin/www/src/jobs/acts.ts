@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a person may do to jobs. Which of these a job allows, to this person and now, the API says in `actions`.
-import { send } from "../api/client";
+import { apiUrl, Problem, read, send } from "../api/client";
 import { reloadAll } from "../api/live";
-import type { ActionName, BulkAnswer, Job } from "../api/types";
+import type { ActionName, BulkAnswer, Job, JobPage, JobState } from "../api/types";
 
 export type Act = Extract<ActionName, "pool" | "hold" | "release" | "cancel" | "requeue" | "legacy"> | "first";
 
@@ -27,12 +27,20 @@ export const ACTS: Record<Act, ActMeaning> = {
   cancel: { label: "Cancel", needs: "cancel", harmful: true, meaning: "Its task fails now, without retries." },
 };
 
-export const BULK_ACTS: readonly Act[] = ["pool", "hold", "release", "requeue", "cancel"];
+export const BULK_ACTS: readonly Act[] = ["pool", "hold", "release", "requeue", "legacy", "cancel"];
 
+/** A row that stands for a mapped task offers what can be done to many. */
 export const offered = (job: Job): Act[] =>
-  (Object.keys(ACTS) as Act[]).filter((act) => job.actions.includes(ACTS[act].needs));
+  (Object.keys(ACTS) as Act[]).filter(
+    (act) => job.actions.includes(ACTS[act].needs) && (job.mapped === null || act !== "first"),
+  );
 
 export const actOnJob = async (job: Job, act: Act, reason: string, pool: string): Promise<void> => {
+  if (job.mapped !== null) {
+    const { changed, refused } = await actOnMany({ rows: [job] }, act, reason, pool);
+    if (changed === 0 && refused[0] !== undefined) throw new Problem(409, "Refused", refused[0].detail);
+    return;
+  }
   const path = `jobs/${encodeURIComponent(job.id)}`;
   if (act === "pool") await send("PATCH", path, { pool, reason });
   else if (act === "first") await send("PATCH", path, { position: "first", reason });
@@ -40,14 +48,52 @@ export const actOnJob = async (job: Job, act: Act, reason: string, pool: string)
   reloadAll();
 };
 
-/** Which jobs: some by id, or all that a filter selects. */
-export type Selected = { ids: string[] } | { filter: Record<string, string | readonly string[]> };
+const PAGE = 500;
 
-export const actOnMany = async (
-  selected: Selected, act: Act, reason: string, pool: string, dryRun = false,
-): Promise<BulkAnswer> => {
-  const body = { action: act, ...selected, ...(act === "pool" ? { pool } : {}), reason, dry_run: dryRun };
-  const answer = await send<BulkAnswer>("POST", "jobs/bulk", body);
-  if (!dryRun) reloadAll();
-  return answer;
+/** The jobs of a mapped task that wait: what a folded row stands for. */
+const mappedIds = async (row: Job): Promise<string[]> => {
+  const ids: string[] = [];
+  let after: string | null = "";
+  while (after !== null) {
+    const { dag_id, run_id, task_id } = row;
+    const states: JobState[] = ["queued", "held"];
+    const url: string = apiUrl("jobs", { dag_id, run_id, search: task_id, state: states, limit: PAGE, after });
+    const page: JobPage = await read<JobPage>(url);
+    ids.push(...page.jobs.filter((job) => job.task_id === task_id && job.map_index >= 0).map((job) => job.id));
+    after = page.next;
+  }
+  return ids;
+};
+
+/** All jobs that these rows stand for. */
+const idsOf = async (rows: Job[]): Promise<string[]> =>
+  (await Promise.all(rows.map((row) => (row.mapped === null ? [row.id] : mappedIds(row))))).flat();
+
+export const numberOf = (rows: Job[]): number => rows.reduce((sum, row) => sum + (row.mapped?.count ?? 1), 0);
+
+/** As many ids as the API takes at once. */
+const AT_ONCE = 1000;
+
+/** Which jobs: those of some rows, or all that a filter selects. */
+export type Selected = { rows: Job[] } | { filter: Record<string, string | readonly string[]> };
+
+export const actOnMany = async (selected: Selected, act: Act, reason: string, pool: string): Promise<BulkAnswer> => {
+  const body = { action: act, ...(act === "pool" ? { pool } : {}), reason };
+  const whole: BulkAnswer = { changed: 0, refused: [], refused_count: 0 };
+  const add = async (jobs: object) => {
+    const answer = await send<BulkAnswer>("POST", "jobs/bulk", { ...body, ...jobs });
+    whole.changed += answer.changed;
+    whole.refused.push(...answer.refused);
+    whole.refused_count += answer.refused_count;
+  };
+  try {
+    if ("filter" in selected) await add({ filter: selected.filter });
+    else {
+      const ids = await idsOf(selected.rows);
+      for (let start = 0; start < ids.length; start += AT_ONCE) await add({ ids: ids.slice(start, start + AT_ONCE) });
+    }
+  } finally {
+    reloadAll();
+  }
+  return whole;
 };

@@ -5,7 +5,7 @@ import type { ReactNode } from "react";
 import { Link as RouterLink } from "react-router-dom";
 import type { Job } from "../api/types";
 import { amounts, count, duration } from "../shared/format";
-import { jobName, runPath, taskPath } from "../shared/links";
+import { rowName, runPath, taskPath } from "../shared/links";
 import { StateBadge, StateCounts } from "../shared/states";
 import { Time, useNow } from "../shared/Time";
 import type { Tab } from "../shared/urlState";
@@ -21,10 +21,10 @@ export interface Column {
 const JobCell = ({ job, open }: { job: Job; open: (id: string) => void }) => (
   <Box minW="36">
     <Button
-      aria-label={`Details of ${job.dag_id} ${jobName(job)}`} color="fg.info" height="auto" justifyContent="start"
+      aria-label={`Details of ${job.dag_id} ${rowName(job)}`} color="fg.info" height="auto" justifyContent="start"
       onClick={() => open(job.id)} px={0} size="sm" textAlign="start" variant="plain" whiteSpace="normal"
     >
-      {job.mapped === null ? jobName(job) : `${job.task_id} [${job.mapped.count}]`}
+      {rowName(job)}
     </Button>
     <Text color="fg.muted" fontSize="xs">
       <Link asChild color="fg.muted"><RouterLink to={runPath(job.dag_id, job.run_id)}>{job.dag_id}</RouterLink></Link>

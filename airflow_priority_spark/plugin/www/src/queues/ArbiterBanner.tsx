@@ -3,9 +3,7 @@ import { Alert } from "@chakra-ui/react";
 import type { Arbiter } from "../api/types";
 import { useData } from "../api/useData";
 
-const isAdvice: Record<string, string> = {
-  "no arbiter leads": "Nothing is admitted until one does. See `airflow priority-spark status`; “Send to legacy” works without.",
-};
+const ADVICE = "“airflow priority-spark status” tells more. “Send to legacy” works without an arbiter.";
 
 /** Says on top of every page that nobody admits, or that decisions are made from an old picture. */
 export const ArbiterBanner = () => {
@@ -16,7 +14,7 @@ export const ArbiterBanner = () => {
       <Alert.Indicator />
       <Alert.Content>
         <Alert.Title>{data.banner[0]?.toUpperCase() + data.banner.slice(1)}</Alert.Title>
-        {isAdvice[data.banner] === undefined ? undefined : <Alert.Description>{isAdvice[data.banner]}</Alert.Description>}
+        {data.alive ? undefined : <Alert.Description>{ADVICE}</Alert.Description>}
       </Alert.Content>
     </Alert.Root>
   );

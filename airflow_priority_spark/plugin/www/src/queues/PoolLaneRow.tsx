@@ -15,7 +15,7 @@ interface PoolLaneRowProps {
 
 const Head = ({ pool, onOpenJob }: Pick<PoolLaneRowProps, "pool" | "onOpenJob">) => {
   const { head } = pool;
-  if (head === null) return <Text color="fg.muted" fontSize="xs">{pool.length > 0 ? "no head yet" : "nobody waits"}</Text>;
+  if (head === null) return <Text color="fg.muted" fontSize="xs">{pool.length > 0 ? "no head yet" : "no job waits"}</Text>;
   const name = head.dag_id === null ? "a job you may not see" : `${head.dag_id} / ${head.task_id}`;
   return (
     <Text fontSize="xs">

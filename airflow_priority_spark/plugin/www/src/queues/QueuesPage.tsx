@@ -83,7 +83,7 @@ export const QueuesPage = () => {
         <TabLinks current={tab} queues={known} />
         {isList(tab) ? <JobsView canAct={me.data?.can_act ?? false} key={tab} queues={known} state={state} tab={tab} /> : undefined}
         {tab === "charts" ? <ChartsPage queues={known} state={state} /> : undefined}
-        {tab === "settings" ? <SettingsPage queues={known} /> : undefined}
+        {tab === "settings" ? <SettingsPage queues={known} state={state} /> : undefined}
       </Stack>
       <JobDrawer id={state.job} onClose={() => state.change({ job: "" })} queues={known} />
     </Box>

@@ -1,3 +1,97 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Queue } from "../api/types";
-export const SettingsPage = ({ queues }: { queues: Queue[] }) => <>{queues.length}</>;
+// Each value that governs admission, where it comes from, and since when.
+import { Badge, Box, Code, Heading, Stack, Table, Text } from "@chakra-ui/react";
+import type { Queue, QueueSettings, Setting } from "../api/types";
+import { useData } from "../api/useData";
+import { Choice } from "../shared/Choice";
+import { Empty, Loading, ProblemAlert } from "../shared/Feedback";
+import { Time } from "../shared/Time";
+import type { UrlState } from "../shared/urlState";
+
+/** A value as a person would write it. */
+export const written = (value: unknown): string => {
+  if (value === null || value === undefined || value === "") return "–";
+  if (Array.isArray(value)) return value.length === 0 ? "–" : value.map(written).join(", ");
+  if (typeof value === "object") {
+    return Object.entries(value).map(([key, inner]) => `${key}: ${written(inner)}`).join(", ") || "–";
+  }
+  return String(value);
+};
+
+/** What was set on purpose stands out. */
+const PALETTES: Record<string, string> = { pool: "purple", queue: "blue", site: "teal", "airflow.cfg": "orange" };
+
+const SettingsTable = ({ title, settings }: { title: string; settings: Record<string, Setting> }) => (
+  <Box as="section">
+    <Heading mb={2} size="sm">{title}</Heading>
+    <Box overflowX="auto">
+      <Table.Root aria-label={title} striped>
+        <Table.Header>
+          <Table.Row>
+            {["Setting", "Value", "Comes from", "Since", "By"].map((name) => (
+              <Table.ColumnHeader fontWeight="semibold" key={name}>{name}</Table.ColumnHeader>
+            ))}
+          </Table.Row>
+        </Table.Header>
+        <Table.Body>
+          {Object.entries(settings).map(([key, setting]) => (
+            <Table.Row key={key}>
+              <Table.Cell verticalAlign="top" width="72">
+                {key}
+                {setting.description ? <Text color="fg.muted" fontSize="xs" maxW="lg">{setting.description}</Text> : undefined}
+              </Table.Cell>
+              <Table.Cell verticalAlign="top"><Code bg="transparent" whiteSpace="normal">{written(setting.value)}</Code></Table.Cell>
+              <Table.Cell verticalAlign="top">
+                <Badge colorPalette={PALETTES[setting.source] ?? "gray"} variant="subtle">{setting.source}</Badge>
+              </Table.Cell>
+              <Table.Cell verticalAlign="top"><Time at={setting.since ?? null} /></Table.Cell>
+              <Table.Cell verticalAlign="top">{setting.by ?? "–"}</Table.Cell>
+            </Table.Row>
+          ))}
+        </Table.Body>
+      </Table.Root>
+    </Box>
+  </Box>
+);
+
+const QueuePart = ({ queue }: { queue: Queue }) => {
+  const { data, error } = useData<QueueSettings>(`queues/${queue.id}`);
+  if (error !== undefined) return <ProblemAlert problem={error} what="The queue's settings cannot be shown" />;
+  if (data === undefined) return <Loading label="Loading the queue's settings" />;
+  const name = `${queue.namespace} on ${queue.cluster}`;
+  return (
+    <Stack gap={5}>
+      <SettingsTable settings={data.settings} title={`Queue ${name}`} />
+      {Object.entries(data.pool_settings).map(([pool, settings]) => (
+        <SettingsTable key={pool} settings={settings} title={`Priority pool ${pool} of ${queue.namespace}`} />
+      ))}
+    </Stack>
+  );
+};
+
+export const SettingsPage = ({ queues, state }: { queues: Queue[]; state: UrlState }) => {
+  const site = useData<Pick<QueueSettings, "settings">>("settings");
+  const { namespace, cluster } = state.filters;
+  const of = (queue: Queue) => `${queue.cluster}/${queue.namespace}`;
+  const options = queues.map((queue) => ({ value: of(queue), label: `${queue.namespace} on ${queue.cluster}` }));
+  const chosen =
+    queues.find((queue) => queue.namespace === namespace && (cluster === undefined || queue.cluster === cluster)) ?? queues[0];
+  const choose = (value: string) => {
+    const queue = queues.find((one) => of(one) === value);
+    if (queue !== undefined) state.change({ namespace: queue.namespace, cluster: queue.cluster });
+  };
+  return (
+    <Stack gap={5}>
+      {chosen === undefined ? <Empty title="No queue yet" /> : (
+        <>
+          <Choice label="Queue" onChange={choose} options={options} value={of(chosen)} width="72" />
+          <QueuePart key={chosen.id} queue={chosen} />
+        </>
+      )}
+      {site.error === undefined ? undefined : <ProblemAlert problem={site.error} what="The site's settings cannot be shown" />}
+      {site.data === undefined ? site.error === undefined && <Loading label="Loading the site's settings" /> : (
+        <SettingsTable settings={site.data.settings} title="Site" />
+      )}
+    </Stack>
+  );
+};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every act of a person asks once more and asks why: both go into the job's events and Airflow's audit log.
-import { Button, CloseButton, Dialog, Field, Portal, Stack, Textarea } from "@chakra-ui/react";
+import { Button, CloseButton, Dialog, Field, Input, Portal, Stack } from "@chakra-ui/react";
 import { type FormEvent, type ReactNode, useState } from "react";
 import { Problem } from "../api/client";
 import { ProblemAlert } from "./Feedback";
@@ -52,7 +52,8 @@ export const ReasonDialog = (props: ReasonDialogProps) => {
                     <Field.Label>
                       Reason <Field.RequiredIndicator />
                     </Field.Label>
-                    <Textarea
+                    <Input
+                      autoComplete="off"
                       maxLength={1000}
                       onChange={(event) => setReason(event.currentTarget.value)}
                       placeholder="For those who read the events later"

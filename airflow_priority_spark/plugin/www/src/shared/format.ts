@@ -35,13 +35,17 @@ export const amounts = (demand: Record<string, number>): string => {
 
 const STEPS: [number, string][] = [[86_400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 
+/** From ten minutes on nobody counts them. */
+const SECONDS_MATTER = 600;
+
 /** `41 min`, `2 h 5 min`, `3 d 4 h`: the two greatest units. */
 export const duration = (seconds: number): string => {
   let rest = Math.max(0, Math.floor(seconds));
   const parts: string[] = [];
   for (const [size, unit] of STEPS) {
+    if (parts.length === 2 || (unit === "s" && seconds >= SECONDS_MATTER)) break;
     const count = Math.floor(rest / size);
-    if (count > 0 && parts.length < 2) parts.push(`${count} ${unit}`);
+    if (count > 0) parts.push(`${count} ${unit}`);
     else if (parts.length > 0) break;
     rest -= count * size;
   }

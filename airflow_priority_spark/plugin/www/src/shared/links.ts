@@ -15,6 +15,10 @@ export const taskPath = (job: Job) => {
 
 export const QUEUES_PATH = "/plugin/spark-queues";
 
+/** A folded row is named by how many jobs it stands for. */
+export const rowName = (job: Pick<Job, "task_id" | "map_index" | "mapped">) =>
+  job.mapped === null ? jobName(job) : `${job.task_id} (${job.mapped.count} mapped)`;
+
 /** `spark_jobs.load [7]`: a task as people name it. */
 export const jobName = (job: Pick<Job, "task_id" | "map_index">) =>
   job.map_index < 0 ? job.task_id : `${job.task_id} [${job.map_index}]`;
