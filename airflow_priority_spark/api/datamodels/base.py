@@ -11,12 +11,13 @@ from pydantic import AfterValidator, BaseModel, Field, PlainSerializer
 from airflow_priority_spark.scheduling.resources import Resources
 
 
-def _iso(instant: datetime.datetime) -> str:
+def iso(instant: datetime.datetime) -> str:
+    """Write an instant as answers have it."""
     return instant.astimezone(datetime.UTC).isoformat().replace("+00:00", "Z")
 
 
 #: ISO 8601 in UTC, ``2026-01-01T12:00:00Z``.
-Instant = Annotated[datetime.datetime, PlainSerializer(_iso, return_type=str, when_used="json")]
+Instant = Annotated[datetime.datetime, PlainSerializer(iso, return_type=str, when_used="json")]
 
 #: Resource → amount in its base unit: ``cpu`` in millicores, everything else in bytes or counts.
 Amounts = Annotated[

@@ -19,6 +19,8 @@ from airflow_priority_spark.api.routes import (
     jobs,
     me,
     queues,
+    settings_view,
+    stream,
 )
 
 #: In the order in which paths are tried.
@@ -34,4 +36,6 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     act_job.router,
     act_queue.router,
     flows.router,
+    settings_view.router,
+    stream.router,
 )
