@@ -3,7 +3,7 @@
 
 Airflow's browser code imports ``bundle_url`` and then takes the component from a global of the app's
 ``name``. A module is executed once however often it is imported, so all four share one bundle, which sets
-every one of these names itself. Addresses are relative: the browser resolves them against the base
+these names itself and tells the place from what the host hands over. Addresses are relative: the browser resolves them against the base
 address of the page, so that an Airflow below a path (``[api] base_url``) needs no setting of ours.
 
 Airflow's plugin manager drops an app without a ``url_route`` of its own, and removes dropped ones from
@@ -16,12 +16,12 @@ from typing import Any, Final
 
 #: Below it the plugin's FastAPI app is mounted; no leading slash, see above.
 STATIC: Final = "priority-spark/static"
-#: Also in ``www/src/main.tsx``; a test compares both.
+#: What people read there, ten letters in the navigation; also in ``www/src/main.tsx``, a test compares both.
 NAMES: Final = {
-    "nav": "Spark queues",
+    "nav": "Spark jobs",
     "task_instance": "Spark queue",
     "dag_run": "Spark jobs",
-    "dag": "Spark jobs of DAG",
+    "dag": "Spark jobs",
 }
 _ROUTES: Final = {
     "nav": "spark-queues",

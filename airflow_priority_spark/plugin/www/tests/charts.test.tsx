@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { History, QueueSettings } from "../src/api/types";
 import { highest } from "../src/charts/ChartsPage";
 import { byHourOfDay } from "../src/charts/HeatMapTable";
-import { path, ticks } from "../src/charts/scale";
+import { alone, path, ticks } from "../src/charts/scale";
 import { written } from "../src/settings/SettingsPage";
 import { serve, show } from "./fake";
 
@@ -13,6 +13,10 @@ describe("axes", () => {
     [7, [0, 2, 4, 6, 8]], [100, [0, 50, 100]], [0, [0, 1]], [0.3, [0, 0.1, 0.2, 0.3]],
   ])("up to %d have round marks", (most, marks) =>
     ticks(most).forEach((mark, index) => expect(mark).toBeCloseTo(marks[index] ?? NaN)));
+
+  it("of durations are whole minutes", () => expect(ticks(2400, true)).toEqual([0, 600, 1200, 1800, 2400]));
+
+  it("a value without neighbours is marked", () => expect(alone([1, null, 2, 3, null, 4])).toEqual([0, 5]));
 
   it("a missing value interrupts a line", () =>
     expect(path([1, null, 3, 4], (x) => x, (y) => y)).toBe("M0.0 1.0M2.0 3.0L3.0 4.0"));
@@ -54,12 +58,17 @@ describe("the page of settings", () => {
   };
 
   it("shows each value, where it comes from, since when and by whom", async () => {
-    serve({ "queues/1": { settings, pool_settings: { high: { weight: { value: 90, source: "pool" } } } }, settings: { settings } });
+    serve({ "queues/1": { settings, pool_settings: { high: { weight: { value: 90, source: "pool" } } } }, settings: { settings: [
+      { ...settings.head_timeout_seconds, scope: "site", where: "", queue_id: null, key: "head_timeout_seconds", description: "How long." },
+      { ...settings.weight, scope: "queue", where: "spark-prod/team-a", queue_id: 1, key: "weight", description: null },
+    ] } });
     show("/plugin/spark-queues?tab=settings");
     const row = within(await screen.findByRole("table", { name: "Queue team-a on spark-prod" })).getAllByRole("row")[1];
     for (const text of ["weight", "3", "queue", "alice"]) expect(within(row!).getByText(text)).toBeTruthy();
     expect(await screen.findByRole("table", { name: "Priority pool high of team-a" })).toBeTruthy();
-    expect(await screen.findByRole("table", { name: "Site" })).toBeTruthy();
+    const site = within(await screen.findByRole("table", { name: "Site" }));
+    expect(site.getByText("How long.")).toBeTruthy();
+    expect(site.queryByText("weight")).toBeNull();
   });
 
   it.each([[null, "–"], [[], "–"], [["a", "b"], "a, b"], [{ cpu: "8" }, "cpu: 8"], [false, "false"], [0, "0"]])(

@@ -49,7 +49,7 @@ describe("the waiting list", () => {
     show();
     await userEvent.click(await screen.findByRole("button", { name: "Next" }));
     await waitFor(() => expect(last(sent)?.get("after")).toBe("two"));
-    expect(await screen.findByText("26–26 of 60")).toBeTruthy();
+    expect(await screen.findByText("26–26; 60 jobs in all")).toBeTruthy();
     await userEvent.click(screen.getByRole("button", { name: "Previous" }));
     await waitFor(() => expect(last(sent)?.get("after")).toBeNull());
   });

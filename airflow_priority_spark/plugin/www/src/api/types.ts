@@ -238,6 +238,14 @@ export interface HeatMap {
   cells: HeatCell[];
 }
 
+/** A value that the site, a cluster, a queue or a pool has of its own. */
+export interface SettingRow extends Setting {
+  scope: string;
+  where: string;
+  queue_id: number | null;
+  key: string;
+}
+
 export interface QueueSettings {
   settings: Record<string, Setting>;
   pool_settings: Record<string, Record<string, Setting>>;

@@ -66,7 +66,7 @@ export const ChartsPage = ({ queues, state }: { queues: Queue[]; state: UrlState
           ) : (
             <SimpleGrid columns={{ base: 1, xl: 2 }} gap={3}>
               <LineChart at={history.data.at} format={(value) => String(Math.round(value))} series={series.depth} title="Waiting jobs" />
-              <LineChart at={history.data.at} format={duration} series={series.wait} title="Average wait of admitted jobs" />
+              <LineChart at={history.data.at} format={duration} seconds series={series.wait} title="Average wait of admitted jobs" />
               <LineChart at={history.data.at} format={(value) => `${Math.round(value)} %`} series={series.used} title="Used part of quota" />
             </SimpleGrid>
           )}

@@ -3,7 +3,7 @@
 import { Box, chakra, Flex, Heading, Text } from "@chakra-ui/react";
 import { type PointerEvent, useState } from "react";
 import { absolute } from "../shared/format";
-import { axisLabel, path, ticks } from "./scale";
+import { alone, axisLabel, path, ticks } from "./scale";
 
 export interface Series {
   name: string;
@@ -15,16 +15,20 @@ interface LineChartProps {
   at: string[];
   series: Series[];
   format: (value: number) => string;
+  /** The values are seconds. */
+  seconds?: boolean;
 }
 
 const WIDTH = 640;
 const HEIGHT = 220;
 const LEFT = 64;
 const RIGHT = 12;
-const TOP = 8;
+const TOP = 12;
 const BOTTOM = 24;
 const COLORS = ["blue", "orange", "teal", "pink", "purple", "green", "red", "amber", "cyan", "slate"];
 const LABELS = 6;
+/** As a style: the host's style sheet overrides attributes. */
+const TEXT = { fontSize: 10 };
 
 const colorOf = (index: number) => `${COLORS[index % COLORS.length]}.500`;
 const lastOf = (values: (number | null)[]) => values.findLast((value) => value !== null) ?? null;
@@ -43,9 +47,9 @@ const Legend = ({ series, index, format }: { series: Series[]; index: number | u
   </Flex>
 );
 
-export const LineChart = ({ title, at, series, format }: LineChartProps) => {
+export const LineChart = ({ title, at, series, format, seconds }: LineChartProps) => {
   const [index, setIndex] = useState<number>();
-  const marks = ticks(Math.max(0, ...series.flatMap(({ values }) => values.map((value) => value ?? 0))));
+  const marks = ticks(Math.max(0, ...series.flatMap(({ values }) => values.map((value) => value ?? 0))), seconds);
   const top = marks.at(-1) ?? 1;
   const x = (step: number) => LEFT + (step * (WIDTH - LEFT - RIGHT)) / Math.max(1, at.length - 1);
   const y = (value: number) => TOP + (1 - value / top) * (HEIGHT - TOP - BOTTOM);
@@ -70,18 +74,21 @@ export const LineChart = ({ title, at, series, format }: LineChartProps) => {
         {marks.map((mark) => (
           <g key={mark}>
             <chakra.line stroke="border" x1={LEFT} x2={WIDTH - RIGHT} y1={y(mark)} y2={y(mark)} />
-            <text fill="currentColor" fontSize="10" textAnchor="end" x={LEFT - 6} y={y(mark) + 3}>{format(mark)}</text>
+            <text fill="currentColor" style={TEXT} textAnchor="end" x={LEFT - 6} y={y(mark) + 3}>{format(mark)}</text>
           </g>
         ))}
         {at.map((instant, step) =>
           step % every === 0 ? (
-            <text fill="currentColor" fontSize="10" key={instant} textAnchor="middle" x={x(step)} y={HEIGHT - 8}>
+            <text fill="currentColor" key={instant} style={TEXT} textAnchor="middle" x={x(step)} y={HEIGHT - 8}>
               {axisLabel(instant, span)}
             </text>
           ) : undefined,
         )}
         {series.map(({ name, values }, number) => (
-          <chakra.path d={path(values, x, y)} fill="none" key={name} stroke={colorOf(number)} strokeWidth="1.5px" />
+          <chakra.g fill={colorOf(number)} key={name} stroke={colorOf(number)}>
+            <path d={path(values, x, y)} fill="none" strokeWidth={1.5} />
+            {alone(values).map((step) => <circle cx={x(step)} cy={y(values[step] ?? 0)} key={step} r={1.5} />)}
+          </chakra.g>
         ))}
         {index === undefined ? undefined : (
           <chakra.line stroke="fg.muted" strokeDasharray="2 2" x1={x(index)} x2={x(index)} y1={TOP} y2={HEIGHT - BOTTOM} />

@@ -81,17 +81,19 @@ export const JobFacts = ({ job, pools }: { job: JobDetail; pools: string[] }) =>
       <Box mt={offered(job).length > 0 ? 3 : 0}><JobActs job={job} pools={pools} /></Box>
     </Box>
     {job.ahead_jobs.length > 0 ? <Ahead ahead={job.ahead} jobs={job.ahead_jobs} /> : undefined}
-    <Part title="Driver">
-      <DataList.Root orientation="horizontal" size="sm">
-        <Fact name="Application">{job.application ?? "not yet created"}</Fact>
-        <Fact name="State">{job.application_state ?? "–"}</Fact>
-        <Fact name="Submitted"><Time at={job.submitted_at} /></Fact>
-        <Fact name="Started"><Time at={job.started_at} /></Fact>
-        <Fact name="Ended"><Time at={job.ended_at} /></Fact>
-      </DataList.Root>
-    </Part>
-    <Part title="Demand"><DemandFacts job={job} /></Part>
     <Part title="Events"><Timeline events={job.events} /></Part>
+    <Part title="Demand"><DemandFacts job={job} /></Part>
+    <Part title="Driver">
+      {job.application === null ? <Text fontSize="sm">Its application is not created yet.</Text> : (
+        <DataList.Root orientation="horizontal" size="sm">
+          <Fact name="Application">{job.application}</Fact>
+          <Fact name="State">{job.application_state ?? "–"}</Fact>
+          <Fact name="Submitted"><Time at={job.submitted_at} /></Fact>
+          <Fact name="Started"><Time at={job.started_at} /></Fact>
+          <Fact name="Ended"><Time at={job.ended_at} /></Fact>
+        </DataList.Root>
+      )}
+    </Part>
     <Part title="Job">
       <DataList.Root orientation="horizontal" size="sm">
         <Fact name="Queue">{job.namespace} on {job.cluster}, pool {job.pool}</Fact>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Each value that governs admission, where it comes from, and since when.
 import { Badge, Box, Code, Heading, Stack, Table, Text } from "@chakra-ui/react";
-import type { Queue, QueueSettings, Setting } from "../api/types";
+import type { Queue, QueueSettings, Setting, SettingRow } from "../api/types";
 import { useData } from "../api/useData";
 import { Choice } from "../shared/Choice";
 import { Empty, Loading, ProblemAlert } from "../shared/Feedback";
@@ -54,6 +54,11 @@ const SettingsTable = ({ title, settings }: { title: string; settings: Record<st
   </Box>
 );
 
+const keyed = (rows: SettingRow[], wanted: (row: SettingRow) => boolean): Record<string, Setting> =>
+  Object.fromEntries(rows.filter(wanted).map((row) => [row.key, row]));
+
+const clustersIn = (rows: SettingRow[]) => [...new Set(rows.filter(({ scope }) => scope === "cluster").map(({ where }) => where))];
+
 const QueuePart = ({ queue }: { queue: Queue }) => {
   const { data, error } = useData<QueueSettings>(`queues/${queue.id}`);
   if (error !== undefined) return <ProblemAlert problem={error} what="The queue's settings cannot be shown" />;
@@ -70,7 +75,7 @@ const QueuePart = ({ queue }: { queue: Queue }) => {
 };
 
 export const SettingsPage = ({ queues, state }: { queues: Queue[]; state: UrlState }) => {
-  const site = useData<Pick<QueueSettings, "settings">>("settings");
+  const site = useData<{ settings: SettingRow[] }>("settings");
   const { namespace, cluster } = state.filters;
   const of = (queue: Queue) => `${queue.cluster}/${queue.namespace}`;
   const options = queues.map((queue) => ({ value: of(queue), label: `${queue.namespace} on ${queue.cluster}` }));
@@ -90,7 +95,15 @@ export const SettingsPage = ({ queues, state }: { queues: Queue[]; state: UrlSta
       )}
       {site.error === undefined ? undefined : <ProblemAlert problem={site.error} what="The site's settings cannot be shown" />}
       {site.data === undefined ? site.error === undefined && <Loading label="Loading the site's settings" /> : (
-        <SettingsTable settings={site.data.settings} title="Site" />
+        <>
+          <SettingsTable settings={keyed(site.data.settings, ({ scope }) => scope === "site")} title="Site" />
+          {clustersIn(site.data.settings).map((name) => (
+            <SettingsTable
+              key={name} settings={keyed(site.data?.settings ?? [], ({ scope, where }) => scope === "cluster" && where === name)}
+              title={`Cluster ${name}`}
+            />
+          ))}
+        </>
       )}
     </Stack>
   );

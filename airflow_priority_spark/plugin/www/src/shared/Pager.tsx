@@ -19,7 +19,10 @@ export const Pager = ({ state, shown, total, next }: PagerProps) => {
   return (
     <Flex alignItems="end" as="nav" aria-label="Pages" flexWrap="wrap" gap={3} justifyContent="space-between" mt={2}>
       <Text color="fg.muted" fontSize="sm">
-        {rows} of {total === null ? "more than 10,000" : total.toLocaleString("en")}
+        {rows}
+        {state.folded ? "; " : " of "}
+        {total === null ? "more than 10,000" : total.toLocaleString("en")}
+        {state.folded ? " jobs in all" : ""}
       </Text>
       <HStack alignItems="end" gap={2}>
         <Choice label="Rows" onChange={(value) => change({ limit: value })} options={PAGE_SIZES} value={limit} width="20" />

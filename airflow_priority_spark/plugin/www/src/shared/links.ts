@@ -10,7 +10,7 @@ export const runPath = (dagId: string, runId: string) => `${dagPath(dagId)}/runs
 
 export const taskPath = (job: Job) => {
   const task = `${runPath(job.dag_id, job.run_id)}/tasks/${part(job.task_id)}`;
-  return job.map_index < 0 ? task : `${task}/mapped/${job.map_index}`;
+  return job.map_index < 0 || job.mapped !== null ? task : `${task}/mapped/${job.map_index}`;
 };
 
 export const QUEUES_PATH = "/plugin/spark-queues";
