@@ -62,6 +62,9 @@ test-store: setup system ## Tables and migrations on SQLite and PostgreSQL
 test-arbiter: setup system ## Every queueing rule and every act of a person, from pure decisions to both databases
 	$(PYTEST) tests/unit/scheduling tests/unit/arbiter tests/unit/acts tests/property/scheduling tests/property/simulator tests/store
 
+test-api: setup system ## The REST API, with many more examples of its OpenAPI document
+	API_EXAMPLES=100 $(PYTEST) tests/api
+
 # On another cluster than an embedded one: KUBECONFIG=… on the command line; CONTROLLERS=1 brings nodes, a kubelet
 # and the Spark operator along, for a bare control plane.
 ON_CLUSTER = $(if $(filter command line,$(origin KUBECONFIG)),TEST_KUBECONFIG="$(abspath $(KUBECONFIG))" TEST_CONTROLLERS=$(CONTROLLERS))

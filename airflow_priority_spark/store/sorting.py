@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from airflow.utils.sqlalchemy import UtcDateTime
 from sqlalchemy import ColumnElement, and_, false, or_
 
 from airflow_priority_spark.errors import InvalidInput
@@ -118,12 +119,12 @@ def _value(column: Any, value: Any) -> Any:
     described = column.property.columns[0]
     if value is None and described.nullable:
         return None
-    kind = described.type.python_type
-    if kind is datetime.datetime:
+    if isinstance(described.type, UtcDateTime):
         instant = datetime.datetime.fromisoformat(value)
         if instant.tzinfo is None or not datetime.MINYEAR < instant.year < datetime.MAXYEAR:
             raise ValueError(value)
         return instant
+    kind = described.type.python_type
     if type(value) is not kind or (kind is str and "\0" in value):
         raise ValueError(value)
     if kind is int and not -_WHOLE <= value < _WHOLE:

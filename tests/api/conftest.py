@@ -48,7 +48,7 @@ class Site:
     def get(self, path: str, user: str | None = "admin", **parameters):
         """Ask the API."""
         with self.client(user) as client:
-            return client.get(f"/priority-spark/api/v1{path}", params=parameters)
+            return client.get(f"/priority-spark/api/v1{path}", params=parameters or None)
 
     def queue(self, namespace: str = "team-a", **options) -> int:
         with self.database.session() as session, session.begin():
