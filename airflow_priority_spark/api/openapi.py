@@ -31,7 +31,11 @@ _WITH_INPUT: Final = {
     422: "A value that can never be right; `errors` names field, value and what is allowed."
 }
 _ON_ONE: Final = {404: "There is no such thing, or you may not know of it."}
-_CHANGING: Final = {400: "The body is no text in UTF-8.", 409: "Not as things stand.", 415: "The body is no JSON."}
+_CHANGING: Final = {
+    400: "The body is no text in UTF-8.",
+    409: "Not as things stand.",
+    415: "The body is no JSON.",
+}
 
 
 def install(app: FastAPI) -> None:
