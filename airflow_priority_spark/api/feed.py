@@ -163,7 +163,7 @@ def _look(session: Session, before: _Look | None, now: datetime.datetime) -> tup
 
 
 def told(events: Sequence[changes.JobEvent], until: int, now: datetime.datetime) -> list[Change]:
-    """Return what listeners are told about events of jobs: of each job once, or of too many nothing but that."""
+    """Return what listeners are told about events of jobs: of each job once, of too many only that."""
     if len(events) > changes.MOST:
         return [Change("all", None, now, until)]
     last = {event.job_id: event for event in events}

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 
+from airflow_priority_spark.plugin import fab
 from airflow_priority_spark.plugin.launch import start_supervisor
 from airflow_priority_spark.plugin.react_apps import react_apps
 from airflow_priority_spark.plugin.weights import PriorityPoolWeight
@@ -36,3 +37,13 @@ class PrioritySparkPlugin(AirflowPlugin):
         from airflow_priority_spark.api.app import MOUNT, create_app
 
         return [{"app": create_app(), "url_prefix": MOUNT, "name": "Priority Spark"}]
+
+    @cached_property
+    def appbuilder_views(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        """The list of jobs for sites with the FAB provider; empty without it."""
+        return fab.appbuilder_views()
+
+    @cached_property
+    def appbuilder_menu_items(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        """The menu entry of that list."""
+        return fab.appbuilder_menu_items()

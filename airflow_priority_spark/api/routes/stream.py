@@ -48,7 +48,7 @@ _EXAMPLE: Final = (
     responses={
         200: {
             "description": "Server-sent events `change` with `{kind, id, at}` as data. `kind` is job, queue, "
-            "arbiter, or all when more has changed than can be told; `id` is null where any of them may have.",
+            "arbiter, or all when more has changed than can be told; `id` is null where any may have.",
             "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
         }
     },
