@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The place in the host decides what is shown, and what the host hands over tells the place.
+import { useEffect, useState } from "react";
+import { useLocation, useNavigate } from "react-router-dom";
 import { JobsTab } from "./tabs/JobsTab";
 import { QueuesPage } from "./queues/QueuesPage";
 import { TimesProvider } from "./shared/Time";
@@ -18,8 +20,32 @@ const View = ({ dagId, runId, taskId, mapIndex }: HostProps) => {
   return <TaskInstanceTab dagId={dagId} mapIndex={mapIndex ?? "-1"} runId={runId} taskId={taskId} />;
 };
 
-export const App = (props: HostProps) => (
-  <TimesProvider>
-    <View {...props} />
-  </TimesProvider>
-);
+/** The host has drawn us once more since it loaded the bundle. */
+let settled = false;
+
+/**
+ * The host shows a bundle that it has just loaded as a lazy component, and from its next drawing on as a plain one:
+ * a new component to React, which throws away what was typed and ticked. That next drawing would be the first change
+ * of the address; so it is asked for at once, before there is anything to lose.
+ */
+const useSettledHost = (): boolean => {
+  const navigate = useNavigate();
+  const { search, hash, state } = useLocation();
+  const [ready, setReady] = useState(settled);
+  useEffect(() => {
+    if (settled) return;
+    settled = true;
+    void navigate({ search, hash }, { replace: true, state: state as unknown });
+    setReady(true);
+  }, [navigate, search, hash, state]);
+  return ready;
+};
+
+export const App = (props: HostProps) => {
+  const ready = useSettledHost();
+  return ready ? (
+    <TimesProvider>
+      <View {...props} />
+    </TimesProvider>
+  ) : undefined;
+};

@@ -24,9 +24,9 @@ const counts = (queues: Queue[]): Partial<Record<Tab, number>> => {
   return { waiting: sum((queue) => queue.length + queue.held), admitted: sum((queue) => queue.active) - running, running };
 };
 
-const TabLinks = ({ current, queues }: { current: Tab; queues: Queue[] }) => {
+const TabLinks = ({ current, queues }: { current: Tab; queues: Queue[] | undefined }) => {
   const { pathname, search } = useLocation();
-  const numbers = counts(queues);
+  const numbers = queues === undefined ? {} : counts(queues);
   const address = (tab: Tab) => {
     const next = new URLSearchParams(search);
     ["after", "sort", "job"].forEach((name) => next.delete(name));
@@ -80,7 +80,7 @@ export const QueuesPage = () => {
         {isList(tab) && tab !== "history" ? (
           <QueueCards editable={me.data?.can_edit_queues ?? false} onOpenJob={(job) => state.change({ job })} queues={queues} />
         ) : undefined}
-        <TabLinks current={tab} queues={known} />
+        <TabLinks current={tab} queues={queues.data?.queues} />
         {isList(tab) ? <JobsView canAct={me.data?.can_act ?? false} key={tab} queues={known} state={state} tab={tab} /> : undefined}
         {tab === "charts" ? <ChartsPage queues={known} state={state} /> : undefined}
         {tab === "settings" ? <SettingsPage queues={known} state={state} /> : undefined}

@@ -25,7 +25,7 @@ const SettingsTable = ({ title, settings }: { title: string; settings: Record<st
   <Box as="section">
     <Heading mb={2} size="sm">{title}</Heading>
     <Box overflowX="auto">
-      <Table.Root aria-label={title} striped>
+      <Table.Root aria-label={title} striped tableLayout="fixed">
         <Table.Header>
           <Table.Row>
             {["Setting", "Value", "Comes from", "Since", "By"].map((name) => (
