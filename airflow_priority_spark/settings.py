@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any, Final, Protocol
 
 from airflow_priority_spark.errors import InvalidInput
+from airflow_priority_spark.settings_metrics import MetricsSettings
+from airflow_priority_spark.settings_metrics import option as _option
 
 SECTION: Final = "priority_spark"
 VERSION_ADDED: Final = "0.1.0"
@@ -33,20 +35,8 @@ class _Source(Protocol):
     def get(self, section: str, key: str, *, fallback: Any = None) -> Any: ...
 
 
-def _option(
-    default: Any,
-    description: str,
-    *,
-    allowed: tuple[str, ...] = (),
-    minimum: float | None = None,
-    example: str | None = None,
-) -> Any:
-    metadata = {"description": description, "allowed": allowed, "minimum": minimum, "example": example}
-    return field(default=default, metadata=metadata)
-
-
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(MetricsSettings):
     """Every option of ``[priority_spark]``; times are seconds."""
 
     arbiter: str = _option(
@@ -388,7 +378,8 @@ def provider_options() -> dict[str, dict[str, Any]]:
             "version_added": VERSION_ADDED,
             "type": kinds[type(option.default)],
             "example": option.metadata["example"],
-            "default": str(option.default),
+            # Airflow fills in templates in defaults; a brace stands for itself.
+            "default": str(option.default).replace("{", "{{").replace("}", "}}"),
         }
         for option in fields(Settings)
     }

@@ -28,6 +28,7 @@ from airflow_priority_spark.arbiter.following import Follower
 from airflow_priority_spark.arbiter.holding import hold_and_release
 from airflow_priority_spark.arbiter.housekeeping import Housekeeper
 from airflow_priority_spark.arbiter.intake import BATCH, take_in
+from airflow_priority_spark.arbiter.measuring import Measures
 from airflow_priority_spark.arbiter.observe import FEW, MORE, Observer
 from airflow_priority_spark.arbiter.outages import Outages
 from airflow_priority_spark.arbiter.picture import cluster_json
@@ -115,6 +116,7 @@ class ArbiterLoop:
         self._pictured_at: float | None = None
         self._pictured: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
         self.outages = Outages(clock)
+        self.measures = Measures()
         self._queues = NO_QUEUES
 
     def work_with(self, context: Context) -> None:
@@ -159,7 +161,9 @@ class ArbiterLoop:
         self._hurry = False
         try:
             if self.leadership.leads or self._lead():
+                began = time.perf_counter()
                 self.cycle()
+                self.measures.cycle(time.perf_counter() - began)
         except (DatabaseNotMigrated, IncompatibleAirflow):
             raise
         except LeadershipLost as lost:
@@ -167,6 +171,7 @@ class ArbiterLoop:
             return True
         except Exception as error:
             self.outages.failed(error, MAX_BACKOFF)
+            self.measures.failed()
             return False
         self.outages.worked()
         return True
@@ -242,6 +247,7 @@ class ArbiterLoop:
             picture, decisions = decide_on(self.observer, session, picture, self.prober.hopeful, now)
         decisions = self.prober.probe(picture.snapshot, decisions, now.timestamp())
         self.follower.forget(picture.adopted)
+        self.measures.attempts(picture, decisions)
         applied = apply(self.context, self.leadership, picture, decisions, self.prober.strict, now)
         self.standstill.forget()
         if not applied.wrote:
@@ -323,8 +329,11 @@ class ArbiterLoop:
             summary["outage"] = self.outages.last
         if (pictures, summary) == self._pictured and not self._due(self._pictured_at, PICTURE_SECONDS):
             return
+        self.measures.watches(self.clusters, {key: own.name for key, own in self._queues.clusters.items()})
         with self.leadership.transaction() as session:
             for cluster_id, picture in pictures.items():
                 save_snapshot(session, cluster_id, picture, now)
             save_summary(session, summary, now)
+            self.measures.write(session)
+        self.measures.written(self._queues.keys)
         self._pictured, self._pictured_at = (pictures, summary), time.monotonic()

@@ -7,13 +7,15 @@ says "I am alive". ``airflow jobs check`` and ``airflow priority-spark check`` r
 
 from __future__ import annotations
 
+import datetime
 import logging
 import os
 import signal
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, Protocol
 
 from airflow.jobs.base_job_runner import BaseJobRunner
@@ -23,6 +25,7 @@ from airflow.utils.session import create_session
 
 from airflow_priority_spark import __version__
 from airflow_priority_spark.arbiter.airflow_check import check_airflow
+from airflow_priority_spark.errors import InvalidInput
 from airflow_priority_spark.settings import Settings, load
 from airflow_priority_spark.store.session import SessionFactory, bounded, check_migrated
 
@@ -102,7 +105,8 @@ def run(build_loop: BuildLoop | None = None) -> None:
         settings.lease_seconds,
     )
     runner = ArbiterJobRunner(Job(), loop, stop)
-    run_job(job=runner.job, execute_callable=runner._execute)
+    with _exporter(settings):
+        run_job(job=runner.job, execute_callable=runner._execute)
     log.info("Arbiter %s has ended", holder)
 
 
@@ -118,6 +122,36 @@ def _session_factory(settings: Settings) -> SessionFactory:
 
     limit = settings.lease_seconds / 2
     return bounded(airflow_settings.NonScopedSession, lock_seconds=limit, idle_seconds=limit)
+
+
+@contextmanager
+def _exporter(settings: Settings) -> Iterator[None]:
+    """Answer Prometheus meanwhile, if the site wants it; a port that is taken stops no arbiter."""
+    if not settings.metrics_arbiter_port:
+        yield
+        return
+    from airflow import settings as airflow_settings
+
+    from airflow_priority_spark.metrics.exporter import Exporter, Listening
+
+    listening = Listening.of(settings, settings.metrics_arbiter_port)
+    try:
+        exporter = Exporter(
+            listening,
+            airflow_settings.NonScopedSession,
+            settings,
+            lambda: datetime.datetime.now(datetime.UTC),
+        )
+    except InvalidInput as error:
+        log.warning("This arbiter exports no metrics: %s", error)
+        yield
+        return
+    exporter.start()
+    log.info("Metrics are on port %s", exporter.port)
+    try:
+        yield
+    finally:
+        exporter.close()
 
 
 def _start_metrics() -> None:

@@ -179,6 +179,15 @@ CLUSTER_COMMANDS: Final = (
         subcommands=FAULT_COMMANDS,
     ),
 )
+ARG_PORT = Arg(("--port",), type=int, default=8000, help="Port to listen on (default: 8000); 0: a free one")
+ARG_BIND_ADDRESS = Arg(
+    ("--bind-address",), metavar="ADDRESS", help="Address to listen on (default: metrics_bind_address)"
+)
+ARG_HASH_PASSWORD = Arg(
+    ("--hash-password",),
+    action="store_true",
+    help="Only read a password from standard input and print its hash, for metrics_users_file",
+)
 COMMANDS: Final = (
     ActionCommand(
         name="arbiter",
@@ -191,6 +200,12 @@ COMMANDS: Final = (
         help="Check that an arbiter is alive, by exit code; for probes",
         func=lazy_load_command(f"{_COMMANDS}.arbiter.check_arbiter"),
         args=(ARG_LOCAL,),
+    ),
+    ActionCommand(
+        name="exporter",
+        help="Answer Prometheus with the metrics of the queue",
+        func=lazy_load_command(f"{_COMMANDS}.exporter.run_exporter"),
+        args=(ARG_PORT, ARG_BIND_ADDRESS, ARG_HASH_PASSWORD, ARG_VERBOSE),
     ),
     ActionCommand(
         name="status",

@@ -32,7 +32,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from airflow_priority_spark.scheduling.jobs import ACTIVE, TERMINAL
 from airflow_priority_spark.store.models import Event, Job, Tally
@@ -112,7 +112,7 @@ def totals(session: Session) -> Amounts:
     return amounts
 
 
-def _events(which: ColumnElement[bool]) -> Select[Any]:
+def _events(which: ColumnElement[bool] | InstrumentedAttribute[bool]) -> Select[Any]:
     """Select events in groups, with empty columns where a tally has its own."""
     pool = func.coalesce(Event.pool, Job.pool)
     nothing = (literal(None, Text) for _ in range(3))
@@ -129,7 +129,7 @@ def _events(which: ColumnElement[bool]) -> Select[Any]:
 def _bucket() -> ColumnElement[Any]:
     """Return the index of the bucket that an event's seconds lie in."""
     # Written out: PostgreSQL must see that it groups by the very expression that it selects.
-    bounds = [
+    bounds: list[tuple[ColumnElement[bool], ColumnElement[Any]]] = [
         (Event.seconds <= literal_column(str(bound)), literal_column(str(index)))
         for index, bound in enumerate(BUCKETS)
     ]
@@ -194,14 +194,14 @@ def _ends(line: tuple[str, str], before: str | None, after: str, cause: str) -> 
         yield ("cancelled_jobs", (*line, cause)), False
 
 
-def settle(session: Session) -> bool:
-    """Add events to the tallies, oldest first; true when there is more to do (four statements).
+def settle(session: Session) -> Amounts:
+    """Add a batch of events to the tallies, and return what they add up to (at most five statements).
 
     The caller's transaction is the leader's: nobody else does the same at the same time.
     """
     ids = session.scalars(select(Event.id).where(Event.to_tally).order_by(Event.id).limit(BATCH)).all()
     if not ids:
-        return False
+        return {}
     amounts: Amounts = {}
     mine = Event.id.in_(ids)
     for row in session.execute(_events(mine)):
@@ -209,7 +209,7 @@ def settle(session: Session) -> bool:
     add_to_tallies(session, amounts)
     counted = update(Event).where(mine).values(to_tally=False)
     session.execute(counted.execution_options(synchronize_session=False))
-    return len(ids) == BATCH
+    return amounts
 
 
 def add_to_tallies(session: Session, amounts: Mapping[Key, Amount]) -> None:

@@ -87,6 +87,9 @@ class Kubernetes:
         stale = "" if self.fresh else "watches are out of step"
         return replace(self._shown[0], fresh=self.fresh, stale_reason=stale)
 
+    def counters(self):
+        return {}
+
     def applications(self, instance_id=None) -> list[ApplicationView]:
         return [app for app in self._shown[1] if app.instance_id == instance_id]
 

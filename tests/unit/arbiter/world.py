@@ -60,6 +60,9 @@ class Cluster:
             stale_reason="" if self.fresh else "watches are out of step",
         )
 
+    def counters(self):
+        return {}
+
     def applications(self, instance_id=None):
         return [app for app in self.apps if app.instance_id == instance_id]
 
