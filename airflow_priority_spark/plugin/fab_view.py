@@ -25,6 +25,7 @@ from flask_appbuilder.models.sqla.filters import FilterInFunction
 from flask_appbuilder.models.sqla.interface import SQLAInterface
 from flask_appbuilder.security.decorators import has_access
 from flask_appbuilder.urltools import get_filter_args
+from werkzeug.wrappers import Response as BaseResponse
 
 from airflow_priority_spark.api.access import QUEUE_RESOURCE
 from airflow_priority_spark.store.models import Job
@@ -79,7 +80,7 @@ class JobList(ModelView):
         blueprint.before_request(self._identify)
         return blueprint
 
-    def _identify(self) -> Response | None:
+    def _identify(self) -> BaseResponse | None:
         """Let pass who may read the queue resource; send others to sign in, or away."""
         bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
         token = request.cookies.get(COOKIE_NAME_JWT_TOKEN) or bearer

@@ -7,6 +7,8 @@ import json
 
 import pytest
 
+from airflow_priority_spark.api.datamodels import acts
+from airflow_priority_spark.arbiter import configuration
 from airflow_priority_spark.store.models import Pool
 from tests.api.acts import REASON, all_rows, audits, logs, patch, post, queue_row, send
 
@@ -198,3 +200,8 @@ def test_every_setting_is_told_with_where_it_comes_from_since_when_and_by_whom(s
     assert (configured["value"], configured["source"], configured["since"]) == (50, "airflow.cfg", None)
     assert found["site", "", "batch_size"]["source"] == "default"
     assert found["site", "", "batch_size"]["description"].startswith("At most so many admissions")
+
+
+def test_all_that_can_be_configured_can_be_changed():
+    for change, kind in ((acts.QueueChange, configuration.Queue), (acts.PoolChange, configuration.Pool)):
+        assert change.model_fields.keys() - {"reason"} == kind.model_fields.keys()

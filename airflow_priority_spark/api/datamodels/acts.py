@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from airflow_priority_spark.api.datamodels.base import Answer
 from airflow_priority_spark.api.filters import Selection
@@ -161,17 +161,23 @@ class Changed(Answer):
     changes: list[ChangedValue]
 
 
-def _partly(name: str, kind: type[BaseModel], text: str) -> type[Act]:
-    """Return a model of the same fields, all of which may be left out."""
-    fields: dict[str, Any] = {
-        key: (field.rebuild_annotation() | None, Field(None, description="null: back to what is inherited."))
-        for key, field in kind.model_fields.items()
-    }
-    return create_model(name, __base__=Act, __doc__=text, **fields)
+class QueueChange(configuration.HeadRules):
+    """Settings of a queue; what is not named stays, null goes back to what is inherited."""
+
+    weight: configuration.AtLeastOne | None = Field(None, examples=[2])
+    policy: Literal["weighted", "strict"] | None = None
+    capacity: configuration.Quantities | None = Field(None, examples=[{"requests.cpu": "40"}])
+    job_limit: configuration.AtLeastOne | None = None
+    reason: Reason
 
 
-QueueChange = _partly("QueueChange", configuration.Queue, "Settings of a queue; what is not named stays.")
-PoolChange = _partly("PoolChange", configuration.Pool, "Settings of a pool; what is not named stays.")
+class PoolChange(configuration.HeadRules):
+    """Settings of a pool; what is not named stays, null goes back to what is inherited."""
+
+    weight: configuration.AtLeastOne | None = Field(None, examples=[20])
+    job_limit: configuration.AtLeastOne | None = None
+    allowed: configuration.Allowed | None = None
+    reason: Reason
 
 
 class PoolWanted(configuration.Pool):

@@ -37,6 +37,7 @@ class _Kind:
     held_reasons: tuple[HeldReason, ...] | None = None
 
 
+_ANY: Final = Selection.model_validate({})
 _WAITING: Final = (JobState.QUEUED, JobState.HELD)
 _KINDS: Final[Mapping[str, _Kind]] = {
     "hold": _Kind(actions.hold_job, (JobState.QUEUED,)),
@@ -54,9 +55,7 @@ def act_on_jobs(body: BulkAct, actor: ActorDep) -> BulkDone:
     kind = _kind(body)
     meant = body.model_dump(mode="json", exclude_none=True, exclude={"action", "reason"})
     refused: list[tuple[str, str]] = []
-    wanted = (
-        _by_ids(actor, body.ids, refused) if body.ids else _by_filter(actor, body.filter or Selection(), kind)
-    )
+    wanted = _by_ids(actor, body.ids, refused) if body.ids else _by_filter(actor, body.filter or _ANY, kind)
     with actor.on_many(f"bulk.{body.action}", meant, body.reason) as by:
         done = actions.on_each(
             open_session, wanted, partial(_on_one, actor, kind, body, by), dry_run=body.dry_run

@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from sqlalchemy.orm import Session
 
 from airflow_priority_spark.api.acting import Actor, ActorDep
-from airflow_priority_spark.api.datamodels.acts import Act, Beside, JobChange, Requeue
+from airflow_priority_spark.api.datamodels.acts import Act, Beside, DemandWanted, JobChange, Requeue
 from airflow_priority_spark.api.datamodels.jobs import Job
 from airflow_priority_spark.api.demands import changed_demand
 from airflow_priority_spark.api.routes.job import JobId, not_found
@@ -72,19 +72,23 @@ def send_job_to_legacy(job_id: JobId, body: Act, actor: ActorDep) -> Job:
 @router.patch("/jobs/{job_id}")
 def change_job(job_id: JobId, body: JobChange, actor: ActorDep) -> Job:
     """Change the pool, the place or the demand of a waiting job."""
-    if body.pool is not None:
-        pool = body.pool
-        return _act(actor, job_id, "pool", body, lambda *on: actions.change_pool(*on[:2], pool, on[2]))
-    if body.demand is not None:
-        return _act(actor, job_id, "demand", body, lambda *on: _change_demand(*on, body))
+    name, act = _change(actor, body)
+    return _act(actor, job_id, name, body, act)
+
+
+def _change(actor: Actor, body: JobChange) -> tuple[str, Callable[[Session, str, actions.By], None]]:
+    """Return the name of a change and what does it."""
+    if (pool := body.pool) is not None:
+        return "pool", lambda session, job_id, by: actions.change_pool(session, job_id, pool, by)
+    if (demand := body.demand) is not None:
+        return "demand", lambda session, job_id, by: _change_demand(session, job_id, demand, by)
     where, other = _place(actor, body)
-    return _act(actor, job_id, "position", body, lambda *on: actions.move_job(*on[:2], where, on[2], other))
+    return "position", lambda session, job_id, by: actions.move_job(session, job_id, where, by, other)
 
 
-def _change_demand(session: Session, job_id: str, by: actions.By, body: JobChange) -> None:
-    assert body.demand is not None
+def _change_demand(session: Session, job_id: str, wanted: DemandWanted, by: actions.By) -> None:
     job = lock_waiting(session, job_id, "change its demand")
-    actions.change_demand(session, job_id, changed_demand(demand_from_json(job.demand), body.demand), by)
+    actions.change_demand(session, job_id, changed_demand(demand_from_json(job.demand), wanted), by)
 
 
 def _place(actor: Actor, body: JobChange) -> tuple[actions.Where, str | None]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
 from sqlalchemy.orm import Session
@@ -108,7 +108,7 @@ def remove_pool(queue_id: QueueId, name: PoolName, body: acts.Act, actor: ActorD
         return _changed([actions.remove_pool(session, queue_id, name, by)])
 
 
-def _named(body: acts.Act) -> dict:
+def _named(body: acts.QueueChange | acts.PoolChange) -> dict[str, Any]:
     values = acts.given(body)
     if not values:
         known = ", ".join(key for key in type(body).model_fields if key != "reason")
