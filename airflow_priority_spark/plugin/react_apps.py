@@ -3,8 +3,9 @@
 
 Airflow's browser code imports ``bundle_url`` and then takes the component from a global of the app's
 ``name``. A module is executed once however often it is imported, so all four share one bundle, which sets
-these names itself and tells the place from what the host hands over. Addresses are relative: the browser resolves them against the base
-address of the page, so that an Airflow below a path (``[api] base_url``) needs no setting of ours.
+these names itself and tells the place from what the host hands over. Addresses are relative: the browser
+resolves them against the base address of the page, so that an Airflow below a path (``[api] base_url``)
+needs no setting of ours.
 
 Airflow's plugin manager drops an app without a ``url_route`` of its own, and removes dropped ones from
 this list: it stays a list.

@@ -26,6 +26,6 @@ export default defineConfig({
     environment: "jsdom",
     include: ["tests/**/*.test.{ts,tsx}"],
     setupFiles: ["tests/setup.ts"],
-    testTimeout: 40_000,
+    testTimeout: 120_000,
   },
 });

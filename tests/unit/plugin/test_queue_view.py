@@ -77,3 +77,11 @@ def test_sources_name_their_licence():
 
 def _first_line(path: Path) -> str:
     return path.read_text().partition("\n")[0]
+
+
+def test_the_wheel_has_the_bundle_and_not_its_sources():
+    from hatchling.builders.wheel import WheelBuilder
+
+    files = {file.distribution_path for file in WheelBuilder(str(WWW.parents[2])).recurse_included_files()}
+    of_view = {path for path in files if "/www/" in path}
+    assert of_view == {f"airflow_priority_spark/plugin/www/dist/{path.name}" for path in DIRECTORY.iterdir()}

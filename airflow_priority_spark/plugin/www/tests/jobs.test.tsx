@@ -57,8 +57,10 @@ describe("the waiting list", () => {
   it("searches when typing pauses and keeps the text in the address", async () => {
     const sent = serve();
     const { router } = show();
-    await userEvent.type(await screen.findByRole("textbox", { name: "Search" }), "sales");
-    await waitFor(() => expect(last(sent)?.get("search")).toBe("sales"), { timeout: 3000 });
+    await userEvent.click(await screen.findByRole("textbox", { name: "Search" }));
+    // In one go: a busy machine pauses between letters.
+    await userEvent.paste("sales");
+    await waitFor(() => expect(last(sent)?.get("search")).toBe("sales"));
     expect(router.state.location.search).toContain("search=sales");
     expect(lists(sent).filter(({ query }) => query.get("search") !== null)).toHaveLength(1);
   });

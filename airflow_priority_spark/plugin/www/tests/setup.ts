@@ -37,7 +37,7 @@ export class FakeStream extends EventTarget {
 }
 
 // On a busy machine a page takes its time.
-configure({ asyncUtilTimeout: 10_000 });
+configure({ asyncUtilTimeout: 20_000 });
 
 vi.stubGlobal("PointerEvent", class extends MouseEvent {});
 vi.stubGlobal("ResizeObserver", Observer);
