@@ -15,7 +15,7 @@ STAMP := $(VENV)/.installed-$(shell { cat pyproject.toml; $(PYTHON) --version 2>
 PYTEST := $(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 .PHONY: help setup system demo test lint format types contract test-unit test-property test-store test-arbiter \
-	test-cluster test-crash test-operator test-e2e test-long test-ha test-metrics soak bench www www-check www-test clean
+	test-cluster test-crash test-operator test-e2e test-long test-ha test-metrics dashboards dashboards-check soak bench www www-check www-test clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -84,6 +84,12 @@ test-e2e: setup system ## Real Airflow processes, one test per path
 
 test-long: setup system ## Real Airflow processes that are killed, crowded, and the whole demo
 	$(PYTEST) tests/e2e -m long
+
+dashboards: setup ## Write the Grafana dashboards (make dashboards-check compares only)
+	$(BIN)/python dashboards/generate.py
+
+dashboards-check: setup
+	$(BIN)/python dashboards/generate.py --check
 
 test-metrics: setup system ## Metrics, exporter, notifications, dashboards and rules
 	$(PYTEST) tests/metrics tests/dashboards

@@ -200,6 +200,7 @@ def _row(context: Context, item: _New, places: _Places) -> Mapping[str, Any]:
         "demand": demand_to_json(request.demand),
         "connection": request.connection.to_json(),
         "keep_application": request.keep_application,
+        "notify": {notice: list(names) for notice, names in request.notify} or None,
         "user": deferral.user,
         "team": deferral.team,
         "bundle": deferral.bundle,

@@ -29,6 +29,7 @@ from airflow_priority_spark.arbiter.holding import hold_and_release
 from airflow_priority_spark.arbiter.housekeeping import Housekeeper
 from airflow_priority_spark.arbiter.intake import BATCH, take_in
 from airflow_priority_spark.arbiter.measuring import Measures
+from airflow_priority_spark.arbiter.notifying import Announcer
 from airflow_priority_spark.arbiter.observe import FEW, MORE, Observer
 from airflow_priority_spark.arbiter.outages import Outages
 from airflow_priority_spark.arbiter.picture import cluster_json
@@ -129,6 +130,7 @@ class ArbiterLoop:
         self.follower = Follower(context, self.leadership)
         self.strays = Strays(context, self.leadership)
         self.housekeeper = Housekeeper(context, self.leadership, self.strays)
+        self.announcer = Announcer(context, self.leadership)
 
     def run(self, stop: threading.Event, heartbeat: Callable[[], None]) -> None:
         """Run cycles until ``stop`` is set.
@@ -151,6 +153,7 @@ class ArbiterLoop:
     def close(self) -> None:
         """End the watches and give the lease up."""
         self.prober.close()
+        self.announcer.close()
         self.clusters.stop()
         try:
             self.leadership.release()
@@ -256,6 +259,7 @@ class ArbiterLoop:
                 sight = Sight(marks, views, applications)
                 self.standstill.remember(sight, self._queues, rules(site), decisions, now.timestamp())
         if due:
+            self.announcer.announce(views, now)
             self.strays.remove(applications)
             self._reconciled_at = time.monotonic()
         if applied.lost or more:

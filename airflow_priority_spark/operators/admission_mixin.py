@@ -25,6 +25,7 @@ from airflow_priority_spark.operators.options import Options, read_options
 from airflow_priority_spark.spark.admission import AdmissionEvent
 from airflow_priority_spark.spark.demand import describe_demand
 from airflow_priority_spark.spark.identity import job_labels
+from airflow_priority_spark.spark.notices import attached
 from airflow_priority_spark.spark.request import (
     AdmissionRequest,
     ConnectionRef,
@@ -59,6 +60,8 @@ class AdmissionMixin(BaseOperator):
     :param on_unclaimed: what happens then: ``wait``, ``fail`` or ``legacy``.
     :param queue_timeout: a job that has waited so long is cancelled: seconds or a ``timedelta``, 0 for no
         limit; default ``[priority_spark] queue_timeout_seconds``.
+    :param notify: names of ``[priority_spark] notifiers`` that are told what becomes of the job, or
+        ``{notice: names}``; notices are blocked, late, cancelled, starved, requeued.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class AdmissionMixin(BaseOperator):
         unclaimed_seconds: float | None = None,
         on_unclaimed: str | None = None,
         queue_timeout: Timeout = None,
+        notify: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -77,6 +81,7 @@ class AdmissionMixin(BaseOperator):
         self.unclaimed_seconds = unclaimed_seconds
         self.on_unclaimed = on_unclaimed
         self.queue_timeout = queue_timeout
+        self.notify = notify
         #: What this process knows of the job, for the link.
         self.application_facts: dict[str, str] = {}
 
@@ -175,6 +180,7 @@ class AdmissionMixin(BaseOperator):
             admission=admission,
             keep_application=getattr(self, "on_kill_action", None) == OnKillAction.KEEP_POD,
             queue_timeout_seconds=self._queue_seconds(),
+            notify=attached(self.notify),
         ).checked()
         self.application_facts = {"namespace": request["namespace"], "priority": options.priority}
         if any(pods.requests for pods in demand.pod_sets):

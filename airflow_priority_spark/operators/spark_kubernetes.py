@@ -48,6 +48,7 @@ from airflow_priority_spark.spark.identity import (
     application_name,
     job_labels,
 )
+from airflow_priority_spark.spark.notices import attached
 from airflow_priority_spark.spark.request import (
     AdmissionRequest,
     demand_to_json,
@@ -82,6 +83,7 @@ class PrioritySparkKubernetesOperator(ApplicationOperator):
     :param namespace: default: the manifest's, else ``default``.
     :param do_xcom_push: return which application it was (as the API server writes it: ``metadata.name`` …),
         and keep an application that completed until its time to live is over.
+    :param notify: notifiers told of the job: names, or ``{notice: names}``; see docs/notifications.md.
     :param queue_timeout: a job that has waited so long is cancelled. This and the other times are seconds or
         a ``timedelta``, 0 for no limit; where none is given, the configuration's counts.
     :param submission_timeout: from the application's creation until its driver pod exists.
@@ -108,6 +110,7 @@ class PrioritySparkKubernetesOperator(ApplicationOperator):
         unclaimed_seconds: float | None = None,
         on_unclaimed: str | None = None,
         queue_timeout: Timeout = None,
+        notify: Any = None,
         submission_timeout: Timeout = None,
         driver_scheduling_timeout: Timeout = None,
         executor_readiness_timeout: Timeout = None,
@@ -122,21 +125,17 @@ class PrioritySparkKubernetesOperator(ApplicationOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(namespace=namespace, do_xcom_push=do_xcom_push, **kwargs)
-        self.priority = priority
-        self.deployment_flow = deployment_flow
+        self.priority, self.deployment_flow = priority, deployment_flow
         self.dynamic_allocation_reserve = dynamic_allocation_reserve
-        self.unclaimed_seconds = unclaimed_seconds
-        self.on_unclaimed = on_unclaimed
-        self.queue_timeout = queue_timeout
+        self.unclaimed_seconds, self.on_unclaimed = unclaimed_seconds, on_unclaimed
+        self.queue_timeout, self.notify = queue_timeout, notify
         self.submission_timeout = submission_timeout
         self.driver_scheduling_timeout = driver_scheduling_timeout
         self.executor_readiness_timeout = executor_readiness_timeout
         self.run_timeout = run_timeout
         self.on_starvation = on_starvation
-        self.keep_on_failure = keep_on_failure
-        self.application_ttl = application_ttl
-        self.protect_driver = protect_driver
-        self.driver_log_bytes = driver_log_bytes
+        self.keep_on_failure, self.application_ttl = keep_on_failure, application_ttl
+        self.protect_driver, self.driver_log_bytes = protect_driver, driver_log_bytes
         #: What this process knows of the application, for the links.
         self.application_facts: dict[str, str] = {}
         self._target: Target | None = None
@@ -226,6 +225,7 @@ class PrioritySparkKubernetesOperator(ApplicationOperator):
             application=application,
             keep_application=self.on_kill_action == OnKillAction.KEEP_POD,
             queue_timeout_seconds=plan.life.queue_timeout,
+            notify=attached(self.notify),
         ).checked()
         self.application_facts = {"namespace": plan.namespace, "priority": plan.priority}
         again = f", again: {reason}" if reason else ""

@@ -20,6 +20,7 @@ from airflow_priority_spark.errors import InvalidRequest
 from airflow_priority_spark.scheduling.model import Demand, PodSet, Toleration
 from airflow_priority_spark.scheduling.resources import Resources
 from airflow_priority_spark.spark import placement_json
+from airflow_priority_spark.spark.notices import Attached, attached
 
 SCHEMA_VERSION: Final = 1
 #: Bytes of JSON; a demand with two pod sets, tolerations and labels stays far below.
@@ -97,6 +98,7 @@ class AdmissionRequest:
     :param admission: the admission number that is given back, 0 for a first deferral.
     :param application: name of the application of that admission, if one was created.
     :param keep_application: do not delete the application when the task is killed.
+    :param notify: notice → names of the site's notifiers that are to be told.
     :param queue_timeout_seconds: whole seconds after which a waiting job is cancelled, 0 for never.
     """
 
@@ -110,6 +112,7 @@ class AdmissionRequest:
     application: str = ""
     keep_application: bool = False
     queue_timeout_seconds: int = 0
+    notify: Attached = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form (dicts, lists, strings, numbers, booleans only)."""
@@ -125,6 +128,8 @@ class AdmissionRequest:
             "application": self.application,
             "keep_application": self.keep_application,
             "queue_timeout_seconds": self.queue_timeout_seconds,
+            # Only where it is wanted: an arbiter of an older version refuses what it does not know.
+            **({"notify": {notice: list(names) for notice, names in self.notify}} if self.notify else {}),
         }
 
     def checked(self) -> dict[str, Any]:
@@ -161,6 +166,7 @@ class AdmissionRequest:
             application=_text(data, "application", empty=True),
             keep_application=keep,
             queue_timeout_seconds=_count(data.get("queue_timeout_seconds", 0), "queue_timeout_seconds"),
+            notify=attached(data.get("notify")),
         )
 
     @classmethod

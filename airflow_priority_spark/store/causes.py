@@ -62,5 +62,5 @@ def notice_of(before: str | None, after: str, cause: str | None) -> Notice | Non
     if after == "cancelled":
         return Notice.CANCELLED
     if before in _ACTIVE and after == "queued":
-        return Notice.REQUEUED
+        return Notice.STARVED if cause == Cause.STARVED else Notice.REQUEUED
     return _SAID.get(Cause(cause)) if cause and before == after else None
