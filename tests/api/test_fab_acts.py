@@ -15,6 +15,7 @@ ONE_DAG = (
     ("can_read", "DAG:open"),
     ("can_edit", "DAG:open"),
     ("can_read", "Task Instances"),
+    ("can_read", "DAG Runs"),
     ("can_edit", "DAG Runs"),
 )
 
