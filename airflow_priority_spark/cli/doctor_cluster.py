@@ -157,6 +157,7 @@ def _allowed(connection: ClusterConnection, permission: Permission, namespace: s
         "resource": resource,
         "subresource": subresource,
         "namespace": namespace or "",
+        "name": permission.name,
     }
     review: dict[str, Any] = {
         "apiVersion": "authorization.k8s.io/v1",

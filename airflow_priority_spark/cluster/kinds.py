@@ -58,6 +58,7 @@ class Permission:
 
     :param cluster_wide: only a ClusterRole can grant it; else a Role per queue namespace is enough.
     :param optional: what is lost without it is said in ``why``; everything else goes on.
+    :param name: the one object that it is needed for; empty: any.
     """
 
     verb: str
@@ -65,6 +66,7 @@ class Permission:
     why: str
     cluster_wide: bool = False
     optional: bool = False
+    name: str = ""
 
 
 def _watched(kind: Kind, why: str, *, cluster_wide: bool = False, optional: bool = False) -> list[Permission]:
@@ -72,7 +74,13 @@ def _watched(kind: Kind, why: str, *, cluster_wide: bool = False, optional: bool
 
 
 PERMISSIONS: Final[tuple[Permission, ...]] = (
-    Permission("get", NAMESPACES, "the UID of kube-system identifies the cluster", cluster_wide=True),
+    Permission(
+        "get",
+        NAMESPACES,
+        "the UID of kube-system identifies the cluster",
+        cluster_wide=True,
+        name="kube-system",
+    ),
     *_watched(PODS, "what is used, and which grants their own pods have taken over"),
     *_watched(RESOURCE_QUOTAS, "the capacity of each queue"),
     *_watched(LIMIT_RANGES, "demands no pod of the namespace may have"),
