@@ -15,6 +15,7 @@ import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import Any, Final
 from urllib.parse import quote
@@ -159,7 +160,7 @@ class Announcer:
             if notifier is None:
                 log.warning("Job %s asks for notifier %s, which %s has not", notice.job_id, name, _OPTION)
                 continue
-            self._submit(lambda notifier=notifier, name=name: _call(name, notifier, notice))
+            self._submit(partial(_call, name, notifier, notice))
 
 
 def _call(name: str, notifier: Configured, notice: notices.Notification) -> None:

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long a scrape takes while many jobs wait: ``python benchmarks/bench_metrics.py``.
+
+A site as it is on a bad day: 10,000 jobs wait in twenty priority pools, 200 are admitted, and the events of
+the last ten seconds are not tallied yet. It is scraped over HTTP, as Prometheus does.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT)]
+
+WAITING, ADMITTED, ROUNDS = 10_000, 200, 20
+WANTED_MS = 300.0
+
+
+def main() -> int:
+    """Make the site, scrape it, write ``results/metrics.json``."""
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["AIRFLOW_HOME"] = home
+        os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{home}/airflow.db"
+        os.environ["PYTHONPATH"] = str(ROOT)
+        subprocess.run(
+            [sys.executable, "-m", "airflow", "db", "migrate"], check=True, stdout=subprocess.DEVNULL
+        )
+        return measure()
+
+
+def measure() -> int:
+    """Return an exit code: 0 when the wanted time is kept."""
+    from airflow import settings as airflow_settings
+
+    from airflow_priority_spark.metrics.exporter import Exporter, Listening
+    from airflow_priority_spark.settings import Settings
+    from benchmarks.figures import Figures, Target
+
+    fill(airflow_settings.NonScopedSession)
+    exporter = Exporter(
+        Listening("127.0.0.1", 0),
+        airflow_settings.NonScopedSession,
+        Settings(),
+        lambda: datetime.datetime.now(datetime.UTC),
+    )
+    exporter.start()
+    seconds, size, series = [], 0, 0
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        with urllib.request.urlopen(f"http://127.0.0.1:{exporter.port}/metrics", timeout=60) as answer:
+            body = answer.read()
+        seconds.append(time.perf_counter() - began)
+        size, series = len(body), sum(not line.startswith(b"#") for line in body.splitlines())
+    exporter.close()
+    median, worst = statistics.median(seconds) * 1000, max(seconds) * 1000
+    figures = Figures(
+        "metrics",
+        f"how long is a scrape while {WAITING} jobs wait?",
+        settings={"waiting": WAITING, "admitted": ADMITTED, "database": "sqlite", "scrapes": ROUNDS},
+        rows=[{"median_ms": round(median, 1), "worst_ms": round(worst, 1), "bytes": size, "series": series}],
+        bounds=["two grouped reads of the open jobs, one of the events that no tally counts yet"],
+        targets=[Target("median scrape, ms", round(median, 1), WANTED_MS, at_most=True)],
+    )
+    from rich.console import Console
+
+    figures.show(Console(width=160))
+    figures.save()
+    return int(median > WANTED_MS)
+
+
+def fill(sessions) -> None:
+    """Make twenty lines with waiting jobs, and admitted jobs with grants."""
+    from sqlalchemy import update
+
+    from airflow_priority_spark.scheduling.jobs import JobState
+    from airflow_priority_spark.store import jobs
+    from airflow_priority_spark.store.models import Event
+    from tests.store.rows import make_job, make_queue
+
+    now = datetime.datetime.now(datetime.UTC)
+    with sessions() as session:
+        queues = [make_queue(session, f"team-{number}") for number in range(10)]
+        for number in range(WAITING):
+            pool = ("high", "normal")[number % 2]
+            make_job(
+                session, queues[number // 2 % 10], pool=pool, enqueued_at=now, dag_id=f"dag-{number % 200}"
+            )
+        session.flush()
+        # All but those of the last ten seconds are in the tallies.
+        session.execute(update(Event).where(Event.id > 2000).values(to_tally=False))
+        for number in range(ADMITTED):
+            job = make_job(session, queues[number % 10], enqueued_at=now, dag_id=f"dag-{number % 200}")
+            jobs.move(session, job, JobState.ADMITTED, "admitted", "arbiter", now)
+            jobs.give_grant(session, job, unchecked=False, now=now, valid_until=now)
+        session.commit()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
