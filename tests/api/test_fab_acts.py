@@ -88,7 +88,7 @@ def test_a_right_on_one_dag_is_no_right_to_act_on_another(fab):
 
     assert (answer.json()["changed"], answer.json()["refused_count"]) == (1, 1), answer.text
     assert answer.json()["refused"][0]["id"] == ids["secret"]
-    bulk = {"action": "cancel", "filter": {}, "reason": REASON}
+    bulk = {"action": "pool", "pool": "high", "filter": {}, "reason": REASON}
     assert post(fab, "/jobs/bulk", bulk, user="OneDag").json()["changed"] == 1
 
 
