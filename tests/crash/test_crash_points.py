@@ -55,6 +55,7 @@ def test_an_arbiter_dies_now_and_then(chapter, sites):
     assert points.acted > 0
 
 
+@pytest.mark.long
 @on_sqlite
 @each_chapter
 def test_an_arbiter_stops_now_and_then_and_wakes_when_another_leads(chapter, sites):

@@ -31,12 +31,13 @@ def live(sites, examples: int, steps: int, number: int) -> Counter:
             deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),
-            phases=(Phase.generate, Phase.shrink),
+            phases=(Phase.generate,),
         ),
     )
     return Seeded.lived
 
 
+@pytest.mark.long
 @on_sqlite
 def test_a_few_histories_end_as_they_should(sites):
     lived = live(sites, FEW, 12, 1)

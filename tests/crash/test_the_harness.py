@@ -17,6 +17,8 @@ from tests.crash.chapters import Chapter
 from tests.crash.invariants import Broken
 from tests.crash.test_crash_points import at, on_sqlite, tell
 
+pytestmark = pytest.mark.long
+
 
 def two_of_one_size(site) -> None:
     """Each takes all the room there is."""
