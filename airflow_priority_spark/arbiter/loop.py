@@ -18,6 +18,7 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
+from airflow_priority_spark.arbiter.abandoning import abandon
 from airflow_priority_spark.arbiter.applications import Applications
 from airflow_priority_spark.arbiter.apply import Applied, apply, decide_on
 from airflow_priority_spark.arbiter.clusters import Clusters
@@ -28,7 +29,7 @@ from airflow_priority_spark.arbiter.following import Follower
 from airflow_priority_spark.arbiter.holding import hold_and_release
 from airflow_priority_spark.arbiter.housekeeping import Housekeeper
 from airflow_priority_spark.arbiter.intake import BATCH, take_in
-from airflow_priority_spark.arbiter.observe import FEW, MORE, Observer
+from airflow_priority_spark.arbiter.observe import FEW, MORE, Observer, Picture
 from airflow_priority_spark.arbiter.outages import Outages
 from airflow_priority_spark.arbiter.picture import cluster_json
 from airflow_priority_spark.arbiter.probing import Prober
@@ -42,7 +43,7 @@ from airflow_priority_spark.errors import (
     InvalidInput,
     LeadershipLost,
 )
-from airflow_priority_spark.scheduling.model import ClusterView
+from airflow_priority_spark.scheduling.model import ClusterView, Decisions, Rules
 from airflow_priority_spark.settings import Settings, parse_pools
 from airflow_priority_spark.spark.request import ConnectionRef
 from airflow_priority_spark.store.instance import instance_id
@@ -237,9 +238,10 @@ class ArbiterLoop:
         more = self._reconcile(views, now) if due else False
         # Before the decision, not after it: what has ended makes room for the next in the same cycle.
         self.reconciler.release(views, self._queues, applications, now)
-        with self.sessions() as session:
-            picture = self.observer.picture(session, self._queues, views, applications, rules(site), now)
-            picture, decisions = decide_on(self.observer, session, picture, self.prober.hopeful, now)
+        picture, decisions = self._decide(views, applications, rules(site), now)
+        while picture.abandoned:
+            abandon(self.context, self.leadership, picture.abandoned, now)
+            picture, decisions = self._decide(views, applications, rules(site), now)
         decisions = self.prober.probe(picture.snapshot, decisions, now.timestamp())
         self.follower.forget(picture.adopted)
         applied = apply(self.context, self.leadership, picture, decisions, self.prober.strict, now)
@@ -257,6 +259,14 @@ class ArbiterLoop:
         self.observer.depth = MORE if applied.admitted else FEW
         self._hurry = applied.admitted >= site.batch_size or more
         return views, applications, applied
+
+    def _decide(
+        self, views: Views, applications: Applications, rules: Rules, now: datetime.datetime
+    ) -> tuple[Picture, Decisions]:
+        """Take the picture and decide, hopefully."""
+        with self.sessions() as session:
+            picture = self.observer.picture(session, self._queues, views, applications, rules, now)
+            return decide_on(self.observer, session, picture, self.prober.hopeful, now)
 
     def _reconcile(self, views: Views, now: datetime.datetime) -> bool:
         """Compare with Airflow and the clusters; true when there is more to do at once."""

@@ -108,10 +108,8 @@ class Picture:
 
     def _order(self):
         lines = defaultdict(list)
-        # When it was decided upon, such a job still looked for its application, and others may pass it.
-        looked = {event.job_id for event in self.events if "left no application" in event.reason}
         for job in self.jobs.values():
-            passed = job.ineligible or job.adopt or job.id in looked or job.dag_id in self.paused
+            passed = job.ineligible or job.adopt or job.dag_id in self.paused
             if job.state == "queued" and not passed:
                 lines[job.queue_id, job.pool].append(job)
         for job in self._new_admissions():
