@@ -22,12 +22,14 @@ class Chapter:
     """A story, the settings it needs, and how each of its tasks ends.
 
     :param jobs: task → how its jobs end, one after the other; by default one job ends as its task does.
+    :param fails_before: other jobs of a task may have failed before, for who is hit is a matter of moments.
     """
 
     story: Callable[[Site], None]
     ends: Mapping[str, str]
     settings: Mapping[str, Any] = field(default_factory=dict)
     jobs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    fails_before: bool = False
 
     @property
     def name(self) -> str:
@@ -42,7 +44,10 @@ class Chapter:
         states = site.finish()
         assert states == dict(self.ends), f"{self.name} ended otherwise"
         for task_id in states:
-            assert tuple(job.state for job in site.jobs(task_id)) in self._jobs(task_id), task_id
+            ends = tuple(job.state for job in site.jobs(task_id))
+            if self.fails_before and set(ends[:-1]) <= {"failed"}:
+                ends = ends[-1:]
+            assert ends in self._jobs(task_id), f"the jobs of {task_id} ended {ends}"
 
     def _jobs(self, task_id: str) -> tuple[tuple[str, ...], ...]:
         one = {State.SUCCESS: (("succeeded",),), State.FAILED: (("failed",), ("cancelled",))}
@@ -229,5 +234,5 @@ CHAPTERS = (
         hopeless, {"giant": BAD, "nowhere": BAD, "marked": OK}, jobs={"nowhere": (), "marked": ("cancelled",)}
     ),
     Chapter(observed, {"queued": OK, "observed": OK, "behind": OK}, {"max_reschedules": 20}),
-    Chapter(late_watches, {"n0": OK, "n1": OK, "n2": OK}),
+    Chapter(late_watches, {"n0": OK, "n1": OK, "n2": OK}, fails_before=True),
 )
