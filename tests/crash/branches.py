@@ -44,6 +44,7 @@ class Branches:
     :param by_cycle: the points of each cycle.
     :param copy: puts a copy of the database into a directory.
     :param move: lets this process go on with the copy there.
+    :param first_wrong: send no more off once one has ended wrong.
     """
 
     def __init__(
@@ -52,8 +53,11 @@ class Branches:
         where: Path,
         copy: Callable[[Path], None],
         move: Callable[[Path], None],
+        *,
+        first_wrong: bool = False,
     ) -> None:
         self._coming, self._where, self._copy, self._move = iter(by_cycle), where, copy, move
+        self._first_wrong = first_wrong
         self._running: dict[int, int] = {}
         self.outcomes: list[Outcome] = []
         #: In a branch, its point.
@@ -65,6 +69,8 @@ class Branches:
             return
         for point in next(self._coming, ()):
             self._wait(os.cpu_count() or 1)
+            if self._first_wrong and any(outcome.wrong for outcome in self.outcomes):
+                return
             home = self._where / str(point)
             home.mkdir()
             self._copy(home)

@@ -100,11 +100,14 @@ def test_at_some_points_on_postgresql(chapter, sites, figures):
 
 
 def tell_every_end(
-    sites, file, where, chapter: Chapter, *, sleeping: bool = False
+    sites, file, where, chapter: Chapter, *, sleeping: bool = False, first_wrong: bool = False
 ) -> tuple[Points, list[Outcome]]:
-    """Tell a chapter undisturbed, and from each of its points on with an arbiter that dies or stops there."""
+    """Tell a chapter undisturbed, and from each of its points on with an arbiter that dies or stops there.
+
+    :param first_wrong: one end that is wrong is enough.
+    """
     counted = tell(sites, chapter, sleeping=sleeping)
-    branches = Branches(by_cycle(counted), where, file.copy, file.move)
+    branches = Branches(by_cycle(counted), where, file.copy, file.move, first_wrong=first_wrong)
     points = Points(sleeping=sleeping)
     points.begins = branches.cycle_begins
     wrong = ""

@@ -29,10 +29,10 @@ BRIEF = Chapter(two_of_one_size, {"first": State.SUCCESS, "second": State.SUCCES
 
 @pytest.fixture
 def what_breaks(sites, file, tmp_path):
-    """Tell what is wrong at any point; undisturbed, nothing is."""
+    """Tell what is wrong at the first point where something is; undisturbed, nothing is."""
 
     def look(*, sleeping: bool = False) -> str:
-        _, outcomes = tell_every_end(sites, file, tmp_path, BRIEF, sleeping=sleeping)
+        _, outcomes = tell_every_end(sites, file, tmp_path, BRIEF, sleeping=sleeping, first_wrong=True)
         assert outcomes
         return "\n".join(outcome.wrong for outcome in outcomes if outcome.wrong)
 
@@ -81,21 +81,19 @@ def test_a_promise_that_only_memory_holds_is_found(what_breaks, monkeypatch):
 
 
 @on_sqlite
-def test_a_task_that_is_parked_before_its_job_is_written_is_found(what_breaks, monkeypatch):
-    real = enqueue.resume.park_all
+def test_a_task_that_is_parked_before_its_job_is_written_is_found(what_breaks, database, monkeypatch):
+    park_all, take_in, parked = enqueue.resume.park_all, loop.take_in, {}
 
-    def intake_in_two(arbiter, now) -> bool:
-        with arbiter.sessions() as session:
-            ready = loop.take_in(arbiter.context, session)
+    def take_in_and_park(context, session):
+        ready = take_in(context, session)
         if ready:
-            with arbiter.leadership.transaction() as session:
-                parked = real(session, {item.deferral.ti_id: item.deferral.trigger_id for item in ready})
-            with arbiter.leadership.transaction() as session, monkeypatch.context() as patch:
-                patch.setattr(enqueue.resume, "park_all", lambda *_: parked)
-                loop.enqueue(arbiter.context, session, ready, now)
-        return True
+            with database.session() as another, another.begin():
+                triggers = {item.deferral.ti_id: item.deferral.trigger_id for item in ready}
+                parked["last"] = park_all(another, triggers)
+        return ready
 
-    monkeypatch.setattr(loop.ArbiterLoop, "_intake", intake_in_two)
+    monkeypatch.setattr(loop, "take_in", take_in_and_park)
+    monkeypatch.setattr(enqueue.resume, "park_all", lambda *_: parked["last"])
     assert "is parked and has no job" in what_breaks()
 
 
