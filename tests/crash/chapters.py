@@ -14,6 +14,7 @@ from typing import Any
 from airflow.utils.state import TaskInstanceState as State
 
 from airflow_priority_spark.arbiter import actions
+from airflow_priority_spark.spark.identity import TaskKey, job_labels
 from tests.crash.site import Site
 
 
@@ -203,6 +204,46 @@ def late_watches(site: Site) -> None:
     site.step()
 
 
+def asked(site: Site) -> None:
+    """The admission chain is asked before anything is admitted, and refuses for a while."""
+    site.airflow.add("first", executors=2)
+    site.step(2)
+    site.cluster.api.chain["team-a"] = 'admission webhook "policy" denied the request: not today'
+    site.airflow.add("refused", executors=1)
+    site.airflow.add("behind", executors=3)
+    site.step(4)
+    site.cluster.api.chain.clear()
+    site.step(6)
+
+
+def room_is_kept(site: Site) -> None:
+    """Placeholders find nodes first; a node goes and comes back, and who waits for it is cancelled."""
+    site.cluster.quotas["team-a"] = 12
+    site.cluster.lose_node("node-1")
+    site.airflow.add("first", executors=3, runtime=14)
+    site.airflow.add("cancelled", executors=4)
+    site.airflow.add("behind", executors=2)
+    site.step(4)
+    site.person(actions.cancel_job, "cancelled")
+    site.step(4)
+    site.cluster.nodes["node-1"] = 6
+    site.step(3)
+
+
+def strays(site: Site) -> None:
+    """Applications nobody waits for: their tasks were marked or cleared, or there never was a job."""
+    site.cluster.unbounded.add("team-a")
+    labels = job_labels(site.loop.context.instance_id, TaskKey("etl", "run-x", "x", -1), "no-job", 1)
+    site.cluster.create("team-a", "nobodys", labels, executors=0, runtime=90, succeeds=True)
+    for name in ("marked", "cleared"):
+        site.airflow.add(name, executors=1, runtime=20)
+    site.step(4)
+    site.mark("marked", State.SUCCESS)
+    site.airflow.work["cleared"].runtime = 1
+    site.airflow.clear("cleared")
+    site.step(2)
+
+
 OK, BAD = State.SUCCESS, State.FAILED
 CHAPTERS = (
     Chapter(life, dict.fromkeys(("n0", "n1", "n2", "n3", "h0"), OK)),
@@ -235,4 +276,20 @@ CHAPTERS = (
     ),
     Chapter(observed, {"queued": OK, "observed": OK, "behind": OK}, {"max_reschedules": 20}),
     Chapter(late_watches, {"n0": OK, "n1": OK, "n2": OK}, fails_before=True),
+    Chapter(
+        asked,
+        {"first": OK, "refused": OK, "behind": OK},
+        {"capacity_mode": "quota+nodes+dry-run", "max_reschedules": 20},
+    ),
+    Chapter(
+        room_is_kept,
+        {"first": OK, "cancelled": BAD, "behind": OK},
+        {"capacity_mode": "quota+placeholder", "placeholder_namespace": "airflow"},
+    ),
+    Chapter(
+        strays,
+        {"marked": OK, "cleared": OK},
+        {"delete_orphans": True, "max_reschedules": 20},
+        jobs={"cleared": ("cancelled", "succeeded")},
+    ),
 )

@@ -155,6 +155,7 @@ class Picture:
             for app in self.site.cluster.apps.values()
             if not app.view.terminal
         ]
+        wrong += [f"placeholder {pod.name} is left" for pod in self.site.cluster.pods if pod.placeholder]
         for task in self.tasks:
             succeeded = [
                 job for job in self.jobs.values() if job.ti_id == task.id and job.state == "succeeded"
