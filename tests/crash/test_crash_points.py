@@ -19,7 +19,7 @@ from tests.crash.points import Points
 #: In the short run an arbiter dies at every so manieth point of a chapter, again and again in one telling.
 STRIDE = 23
 #: On PostgreSQL it dies at every so manieth point: what a commit is there differs, not what is committed.
-SAMPLE = 12
+SAMPLE = 20
 
 each_chapter = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.name)
 on_sqlite = pytest.mark.parametrize("database_kind", ["sqlite"])
