@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pytest
+from airflow.utils.state import TaskInstanceState
 
 from airflow_priority_spark.arbiter import actions
 from airflow_priority_spark.arbiter.standstill import LONGEST_SECONDS
@@ -66,6 +67,21 @@ def test_it_looks_when_an_application_has_appeared(resting):
     resting.start("runs")
     resting.cycle(seconds=0.1)
     assert resting.job("runs").state == "running"
+
+
+def test_it_looks_soon_for_the_end_of_a_task_whose_application_has_ended(resting):
+    """Nobody tells of a task's end, and the next comparison with Airflow may be seconds away."""
+    resting.start("runs")
+    resting.cycle(2, seconds=0.1)
+    assert not resting.loop.reconciler.awaits_ends
+    resting.vanish("runs")
+    resting.cycle(2, seconds=0.1)
+    assert resting.loop.reconciler.awaits_ends
+    assert resting.admitted() == ["runs"], "its task might still want its room"
+    resting.set_task("runs", TaskInstanceState.SUCCESS)
+    resting.cycle(seconds=0.1)
+    assert resting.admitted() == ["runs", "waits"], "ended, freed and admitted in one cycle"
+    assert not resting.loop.reconciler.awaits_ends
 
 
 def test_it_looks_when_a_heads_clock_comes_to_something(resting):
