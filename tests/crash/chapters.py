@@ -147,9 +147,9 @@ def heads(site: Site) -> None:
 
 def slow(site: Site) -> None:
     """Airflow does not start an admitted task in time; its admission is taken back."""
-    site.airflow.add("slow", executors=5, slow=8)
+    site.airflow.add("slow", executors=5, slow=12)
     site.airflow.add("next", executors=5)
-    site.step(10)
+    site.step(14)
     site.airflow.work["slow"].slow = 0
     site.step(2)
 
@@ -269,7 +269,7 @@ CHAPTERS = (
         {"runs": OK, "patient": BAD, "behind": BAD},
         {"head_timeout_seconds": 10.0, "head_retry_count": 1, "head_retry_position": "tail"},
     ),
-    Chapter(slow, {"slow": OK, "next": OK}, {"admission_valid_seconds": 5.0, "max_reschedules": 20}),
+    Chapter(slow, {"slow": OK, "next": OK}, {"admission_valid_seconds": 8.0, "max_reschedules": 20}),
     Chapter(pauses, dict.fromkeys(("first", "second", "other", "new"), OK)),
     Chapter(
         hopeless, {"giant": BAD, "nowhere": BAD, "marked": OK}, jobs={"nowhere": (), "marked": ("cancelled",)}

@@ -9,6 +9,7 @@ import shutil
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
@@ -19,7 +20,7 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.models.trigger import Trigger
 from sqlalchemy import delete, event, update
 
-from airflow_priority_spark.arbiter import background
+from airflow_priority_spark.arbiter import background, loop, picture
 from airflow_priority_spark.store import jobs
 from airflow_priority_spark.store.models import ArbiterState, Base, Instance
 from tests.crash.figures import Figures
@@ -87,6 +88,13 @@ def sites(database, file, monkeypatch):
         ids = random.Random(7)
         monkeypatch.setattr(jobs, "uuid4", lambda: UUID(int=ids.getrandbits(128), version=4))
         site = Site(database, points, **settings)
+
+        # What is done every few seconds is done in the same cycles each time.
+        def monotonic() -> float:
+            return site.now.timestamp()
+
+        for module in (loop, picture):
+            monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=monotonic))
         with site.points.transactions_of(database.engine):
             yield site
 

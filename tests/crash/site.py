@@ -25,9 +25,9 @@ from tests.unit.arbiter.world import CLUSTER, Clusters
 
 LEASE = 4.0
 #: When a story has been told, time passes in steps of so many seconds: less than the lease.
-IDLE = 3.0
+IDLE = 2.0
 #: Everything must have come to its end within so many of them.
-PATIENCE = 120
+PATIENCE = 150
 
 
 class Site:
