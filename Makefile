@@ -15,7 +15,7 @@ STAMP := $(VENV)/.installed-$(shell { cat pyproject.toml; $(PYTHON) --version 2>
 PYTEST := $(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 .PHONY: help setup system demo test lint format types contract test-unit test-property test-store \
-	test-cluster test-operator test-e2e test-long soak clean
+	test-cluster conformance test-operator test-e2e test-long soak clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -66,6 +66,9 @@ ON_CLUSTER = $(if $(filter command line,$(origin KUBECONFIG)),TEST_KUBECONFIG="$
 test-cluster: setup system ## Cluster tests and a job's way through Airflow (KUBECONFIG=… [CONTROLLERS=1])
 	$(ON_CLUSTER) $(PYTEST) tests/cluster
 	$(ON_CLUSTER) $(PYTEST) tests/e2e/test_way_of_a_job.py
+
+conformance: setup ## The same requests to a real control plane and the embedded one (KUBECONFIG=… [RECORD=1])
+	$(BIN)/python -m tests.cluster.conformance --kubeconfig "$(abspath $(KUBECONFIG))" $(if $(RECORD),--record)
 
 test-operator: setup ## The numbered requirements of the operator, one line each
 	$(PYTEST) tests/operator
