@@ -142,7 +142,7 @@ def _read_section(section: Mapping[str, Any]) -> Any:
     from airflow.providers.cncf.kubernetes.operators.custom_object_launcher import KubernetesSpec
     from airflow.sdk.exceptions import AirflowException
 
-    check_shapes(section, dict.fromkeys(_MAPPINGS, {}), "kubernetes")
+    check_shapes(section, {name: {} for name in _MAPPINGS}, "kubernetes")
     given = {name: value for name, value in section.items() if value is not None}
     unset: dict[str, Any] = dict.fromkeys(_SCALARS) | {name: [] for name in _LISTS}
     for name, value in given.items():
