@@ -33,8 +33,8 @@ class Programs(Protocol):
 class Kubelet:
     """One kubelet for many nodes: a task per running program, none for a pause container.
 
-    :param nodes: the only nodes it serves; ``None`` for all of the cluster. No node, no kubelet: a pod bound to
-        a node that does not exist waits for it, and nobody ends it.
+    :param nodes: the only nodes it serves; ``None`` for all of the cluster. No node, no kubelet: a pod bound
+        to a node that does not exist waits for it, and nobody ends it.
     """
 
     def __init__(
