@@ -33,7 +33,7 @@ class Metrics:
         """Return the usage of a node or pod; raises 404 where there is none, as before a pod runs."""
         found = self._of(target.kind, self._named(target))
         if not found:
-            # metrics-server (``pkg/api/install.go``) does not call them in refusals what they are called in paths.
+            # In refusals metrics-server names them otherwise than in paths (``pkg/api/install.go``).
             kind = replace(target.kind, plural=target.kind.kind.lower())
             raise not_found(kind, f"{target.namespace}/{target.name}".strip("/"))
         return {**_head(target.kind), **found[0]}
