@@ -15,7 +15,7 @@ STAMP := $(VENV)/.installed-$(shell { cat pyproject.toml; $(PYTHON) --version 2>
 PYTEST := $(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 .PHONY: help setup system demo test lint format types contract test-unit test-property test-store test-arbiter \
-	test-cluster test-crash test-operator test-e2e test-long test-ha test-metrics dashboards dashboards-check soak bench www www-check www-test clean
+	test-cluster test-crash conformance test-operator test-e2e test-long test-ha test-metrics dashboards dashboards-check soak bench www www-check www-test clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -75,6 +75,9 @@ test-cluster: setup system ## Cluster tests and a job's way through Airflow (KUB
 
 test-crash: setup system ## Kill and stop the arbiter at every commit and request; random histories
 	$(PYTEST) tests/crash -s
+
+conformance: setup ## The same requests to a real control plane and the embedded one (KUBECONFIG=… [RECORD=1])
+	$(BIN)/python -m tests.cluster.conformance --kubeconfig "$(abspath $(KUBECONFIG))" $(if $(RECORD),--record)
 
 test-operator: setup ## The numbered requirements of the operator, one line each
 	$(PYTEST) tests/operator

@@ -89,10 +89,10 @@ def main() -> int:
     args = parser.parse_args()
     found = {}
     with store_site.site(durable=False) as database:
-        from starlette.testclient import TestClient
-
         from airflow.api_fastapi.app import get_auth_manager
         from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+        from starlette.testclient import TestClient
+
         from tests.api.conftest import SIMPLE, make_host
 
         os.environ.update(SIMPLE)

@@ -66,6 +66,7 @@ def run(*, full: bool) -> Figures:
         rows=shown,
         bounds=bounds,
         targets=[
+            Target("cells measured", len(done), len(rows)),
             *(_idle_target(done, "idle", queues) for queues in sizes["queues"]),
             *(_idle_target(done, "look", queues) for queues in sizes["queues"]),
             *(
@@ -102,7 +103,7 @@ def _cell(url: str, waiting: int, queues: int, nodes: int, limit: float) -> dict
     except subprocess.TimeoutExpired:
         return {**row, "note": f"not done within {limit:.0f} s"}
     except subprocess.CalledProcessError as error:
-        sys.exit(f"{case} failed:\n{error.stderr}")
+        return {**row, "note": f"failed: {error.stderr.strip().splitlines()[-1][:200]}"}
     return {**row, **json.loads(done.stdout.splitlines()[-1])}
 
 
@@ -133,13 +134,14 @@ def measure(url: str, waiting: int, queues: int, nodes: int) -> dict[str, Any]:
 
 def _cycles(world: Any, name: str) -> dict[str, Any]:
     """Measure some cycles of a kind, and profile one more."""
-    times, counts, admitted = [], [], 0
+    times, counts, admitted, cpu = [], [], 0, 0.0
     for _ in range(ROUNDS[name]):
         if name == "look":
             world.loop.standstill.forget()
-        began, applied = time.perf_counter(), []
+        began, began_cpu, applied = time.perf_counter(), time.process_time(), []
         counts.append(len(world.statements(lambda into=applied: into.append(world.loop.cycle()))))
         times.append(time.perf_counter() - began)
+        cpu += time.process_time() - began_cpu
         admitted += applied[0].admitted
     if name == "look":
         world.loop.standstill.forget()
@@ -147,6 +149,7 @@ def _cycles(world: Any, name: str) -> dict[str, Any]:
     profile.runcall(world.loop.cycle)
     return {
         f"{name}_ms": statistics.median(times) * 1000,
+        f"{name}_cpu_ms": cpu / len(times) * 1000,
         f"{name}_statements": round(statistics.median(counts)),
         f"{name}_bound": top_of(profile, 3),
         **({"admissions_per_s": admitted / sum(times)} if name == "admit" else {}),

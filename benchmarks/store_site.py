@@ -244,7 +244,7 @@ def copy_waiting(database: Site, counts: Mapping[str, int]) -> None:
             id="CAST(gen_random_uuid() AS varchar)",
             ti_id="task_instance.id",
             map_index="task_instance.map_index",
-            position_id="position_id + 1000000 * task_instance.map_index",
+            position_id="position_id + 10000 * task_instance.map_index",
         )
         for task_id, wanted in counts.items():
             session.execute(

@@ -6,8 +6,7 @@ that it concerns is locked, with its task, and looked at again; what is no longe
 and the (pure) decision is made once more without it, so that credits and verdicts are those of what really
 happens. Either the whole batch commits, with its grants, events and resumed tasks, or nothing does.
 
-However many jobs a batch has, it takes the same number of statements, but for the one with which Airflow
-resumes each task.
+However many jobs a batch has, it takes the same number of statements.
 """
 
 from __future__ import annotations
@@ -28,7 +27,6 @@ from airflow_priority_spark.arbiter.failing import fail_impossible
 from airflow_priority_spark.arbiter.observe import Observer, Picture
 from airflow_priority_spark.arbiter.timing_out import time_out, warn
 from airflow_priority_spark.arbiter.verdicts import record_verdicts, verdicts_changed
-from airflow_priority_spark.scheduling.jobs import JobState
 from airflow_priority_spark.scheduling.model import Decisions, Ineligible, Snapshot
 from airflow_priority_spark.store import jobs
 from airflow_priority_spark.store.front import WaitingRow
@@ -94,7 +92,6 @@ def apply(
         fail_impossible(context, session, picture, decisions, locked, now)
         time_out(context, session, decisions, locked, now)
         warn(context, session, decisions, now)
-        _abandon(context, session, picture, now)
         save_pool_states(session, picture.queues, decisions.pools)
         record_verdicts(session, picture, decisions, now)
         deliver(context, session, picture.queues, now)
@@ -109,7 +106,6 @@ def _anything_to_write(picture: Picture, decisions: Decisions) -> bool:
         or decisions.impossible
         or decisions.timed_out
         or decisions.warnings
-        or picture.abandoned
         or changed_pools(picture.queues, decisions.pools)
         or verdicts_changed(picture, decisions)
     )
@@ -179,20 +175,3 @@ def _without(snapshot: Snapshot, lost: Collection[str]) -> Snapshot:
             for job in snapshot.jobs
         ),
     )
-
-
-def _abandon(context: Context, session: Session, picture: Picture, now: datetime.datetime) -> None:
-    """Make jobs whose lost attempt left no application ordinary waiting ones."""
-    if not picture.abandoned:
-        return
-    found = [
-        job
-        for job in jobs.jobs_by_id(session, picture.abandoned).values()
-        if job.adopt and job.state == JobState.QUEUED.value
-    ]
-    for job in found:
-        job.adopt = False
-        job.ineligible, job.ineligible_detail = None, ""
-        job.application_name = job.application_uid = job.application_state = None
-        jobs.note(session, job, "the lost attempt left no application", context.actor, now)
-    jobs.release_grants(session, [job.id for job in found])

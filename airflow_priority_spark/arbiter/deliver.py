@@ -57,6 +57,7 @@ def deliver(context: Context, session: Session, queues: QueueTable, now: datetim
     for job_id in told:
         payload = dict(events[job_id]) | promise.get(job_id, {})
         _tell(session, queues, found[job_id], tasks[found[job_id].ti_id], payload)
+    session.flush()
     jobs.told(session, told)
     return len(told)
 

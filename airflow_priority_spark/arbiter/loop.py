@@ -18,6 +18,7 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
+from airflow_priority_spark.arbiter.abandoning import abandon
 from airflow_priority_spark.arbiter.applications import Applications
 from airflow_priority_spark.arbiter.apply import Applied, apply, decide_on
 from airflow_priority_spark.arbiter.clusters import Clusters
@@ -30,12 +31,13 @@ from airflow_priority_spark.arbiter.housekeeping import Housekeeper
 from airflow_priority_spark.arbiter.intake import BATCH, take_in
 from airflow_priority_spark.arbiter.measuring import Measures
 from airflow_priority_spark.arbiter.notifying import Announcer
-from airflow_priority_spark.arbiter.observe import FEW, MORE, Observer
+from airflow_priority_spark.arbiter.observe import Observer, Picture
 from airflow_priority_spark.arbiter.outages import Outages
-from airflow_priority_spark.arbiter.picture import cluster_json
+from airflow_priority_spark.arbiter.picture import Pictures
 from airflow_priority_spark.arbiter.probing import Prober
 from airflow_priority_spark.arbiter.reconcile import BATCH as RECONCILE_BATCH
 from airflow_priority_spark.arbiter.reconcile import Reconciler
+from airflow_priority_spark.arbiter.sight import Views, applications_of, views_of
 from airflow_priority_spark.arbiter.standstill import Sight, Standstill
 from airflow_priority_spark.arbiter.strays import Strays
 from airflow_priority_spark.errors import (
@@ -44,15 +46,15 @@ from airflow_priority_spark.errors import (
     InvalidInput,
     LeadershipLost,
 )
-from airflow_priority_spark.scheduling.model import ClusterView
+from airflow_priority_spark.scheduling.model import ClusterView, Decisions, Rules
 from airflow_priority_spark.settings import Settings, parse_pools
 from airflow_priority_spark.spark.request import ConnectionRef
+from airflow_priority_spark.store.grants import read_grants
 from airflow_priority_spark.store.instance import instance_id
 from airflow_priority_spark.store.leadership import Leadership, SessionFactory
-from airflow_priority_spark.store.queue_table import NO_QUEUES, ClusterRules, read_queues
+from airflow_priority_spark.store.queue_table import NO_QUEUES, read_queues
 from airflow_priority_spark.store.queues import known_aliases
 from airflow_priority_spark.store.site import read_site, rules
-from airflow_priority_spark.store.snapshots import save_snapshot, save_summary
 from airflow_priority_spark.store.trigger_ids import keep_trigger_ids_unique
 
 log = logging.getLogger(__name__)
@@ -60,13 +62,8 @@ log = logging.getLogger(__name__)
 #: However fast a cluster changes, so many seconds lie between two cycles.
 MIN_PAUSE = 0.1
 MAX_BACKOFF = 15.0
-#: A picture that did not change is written again after so many seconds, to show that somebody looks.
-PICTURE_SECONDS = 10.0
-#: ``[priority_spark] nodes`` → are the nodes all there will be; ``None`` looks for an autoscaler.
-FIXED_NODES = {"auto": None, "fixed": True, "elastic": False}
-
-
-Views = dict[str, ClusterView]
+#: Longest pause while the task of an application that has ended is about to end, too.
+ENDING_SECONDS = 0.5
 
 
 def _asks(view: ClusterView) -> bool:
@@ -114,10 +111,9 @@ class ArbiterLoop:
         self._reconciled_at: float | None = None
         #: There is more of the same to do, whatever else changes.
         self._hurry = False
-        self._pictured_at: float | None = None
-        self._pictured: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
         self.outages = Outages(clock)
         self.measures = Measures()
+        self.pictures = Pictures(self.leadership, self.measures)
         self._queues = NO_QUEUES
 
     def work_with(self, context: Context) -> None:
@@ -184,6 +180,8 @@ class ArbiterLoop:
             stop.wait(min(MAX_BACKOFF, self.settings.poll_interval_seconds * 2 ** min(failures, 5)))
             return
         pause = self.settings.poll_interval_seconds
+        if self.reconciler.awaits_ends:
+            pause = min(pause, ENDING_SECONDS)
         if not self.leadership.leads:
             # A lease that runs out is seen so soon after: with the lease itself, that is the take-over time.
             pause = self.settings.lease_seconds / 8
@@ -209,54 +207,56 @@ class ArbiterLoop:
         return True
 
     def cycle(self) -> Applied:
-        """Run one cycle.
+        """Run one cycle: take in, look whether anything has changed, and if so decide and apply.
 
         :raises LeadershipLost: when another arbiter leads.
         """
         now = self.clock()
         self.leadership.renew_if_due()
         self.clusters.refresh()
-        took_all = self._intake(now)
+        took_all, revision = self._intake(now)
+        self.reconciler.ended_tasks(now)
+        views, applications = self._views(now), applications_of(self.context)
+        sight = Sight(self.leadership.marks(revision), views, applications)
         due = self._due(self._reconciled_at, self.settings.reconcile_interval_seconds)
-        views, applications = self.views(now), self._applications()
-        sight = Sight(self.leadership.marks(), views, applications)
         if not due and self.standstill.holds(sight, now.timestamp()):
-            self._hurry, applied = False, Applied()
             deliver_due(self.context, self.leadership, self._queues, now)
+            applied, more = Applied(), False
         else:
-            views, applications, applied = self._look(now, due=due)
-        self._hurry = self._hurry or not took_all
+            views, applied, more = self._look(sight, now, due=due)
+        self._hurry = more or not took_all
         self.housekeeper.clean(applications, now)
-        self._save_pictures(views, now)
+        self.measures.watches(self.clusters, {key: own.name for key, own in self._queues.clusters.items()})
+        self.pictures.save(views, self._queues, self._summary(), now, hurry=self._hurry)
         return applied
 
-    def _look(self, now: datetime.datetime, *, due: bool) -> tuple[Views, Applications, Applied]:
-        """Look at everything, decide and apply.
+    def _look(self, sight: Sight, now: datetime.datetime, *, due: bool) -> tuple[Views, Applied, bool]:
+        """Read everything, follow what has happened, decide and apply.
 
+        :param sight: what this cycle has seen.
         :param due: compare with Airflow and the clusters as well.
-        :return: the pictures that were looked at, and what came of them.
+        :return: the clusters as they were judged, what came of it, and whether there is more to do at once.
         """
-        marks = self.leadership.marks()
         with self.sessions() as session:
             site = read_site(session, self.settings)
             self._queues = read_queues(session, site)
-        views, applications = self.views(now), self._applications()
+        views, applications = self._views(now), sight.applications
         self.follower.applications(applications, now)
         more = self._reconcile(views, now) if due else False
-        # Before the decision, not after it: what has ended makes room for the next in the same cycle.
-        self.reconciler.release(views, self._queues, applications, now)
-        with self.sessions() as session:
-            picture = self.observer.picture(session, self._queues, views, applications, rules(site), now)
-            picture, decisions = decide_on(self.observer, session, picture, self.prober.hopeful, now)
+        picture, decisions = self._decide(views, applications, rules(site), now)
+        while picture.abandoned:
+            abandon(self.context, self.leadership, picture.abandoned, now)
+            picture, decisions = self._decide(views, applications, rules(site), now)
         decisions = self.prober.probe(picture.snapshot, decisions, now.timestamp())
         self.follower.forget(picture.adopted)
         self.measures.attempts(picture, decisions)
         applied = apply(self.context, self.leadership, picture, decisions, self.prober.strict, now)
+        self.observer.expect(decisions)
         self.standstill.forget()
         if not applied.wrote:
             deliver_due(self.context, self.leadership, self._queues, now)
             if not self.observer.rotating and not any(_asks(view) for view in views.values()):
-                sight = Sight(marks, views, applications)
+                sight = replace(sight, views=views)
                 self.standstill.remember(sight, self._queues, rules(site), decisions, now.timestamp())
         if due:
             self.announcer.announce(views, now)
@@ -264,9 +264,21 @@ class ArbiterLoop:
             self._reconciled_at = time.monotonic()
         if applied.lost or more:
             self._reconciled_at = None
-        self.observer.depth = MORE if applied.admitted else FEW
-        self._hurry = applied.admitted >= site.batch_size or more
-        return views, applications, applied
+        return views, applied, more or applied.admitted >= site.batch_size
+
+    def _decide(
+        self, views: Views, applications: Applications, rules: Rules, now: datetime.datetime
+    ) -> tuple[Picture, Decisions]:
+        """Free what has ended, take the picture and decide, hopefully.
+
+        Freeing comes first, so that what has ended makes room for the next in the same cycle.
+        """
+        with self.sessions() as session:
+            held = read_grants(session)
+        held = self.reconciler.release(held, views, self._queues, applications, now)
+        with self.sessions() as session:
+            picture = self.observer.picture(session, self._queues, views, applications, held, rules, now)
+            return decide_on(self.observer, session, picture, self.prober.hopeful, now)
 
     def _reconcile(self, views: Views, now: datetime.datetime) -> bool:
         """Compare with Airflow and the clusters; true when there is more to do at once."""
@@ -279,65 +291,27 @@ class ArbiterLoop:
         self.follower.demands(views, now)
         return held.more or settled >= RECONCILE_BATCH
 
-    def _intake(self, now: datetime.datetime) -> bool:
-        """Take waiting tasks in; true when none were left for the next cycle."""
+    def _intake(self, now: datetime.datetime) -> tuple[bool, int]:
+        """Take waiting tasks in.
+
+        :return: whether none were left for the next cycle, and the revision of what is read after it.
+        """
         with self.sessions() as session:
             ready = take_in(self.context, session)
+            revision = self.leadership.revision(session)
         if ready:
             with self.leadership.transaction() as session:
                 enqueue(self.context, session, ready, now)
-        return len(ready) < BATCH
+        return len(ready) < BATCH, revision
 
-    def _applications(self) -> Applications:
-        return Applications(
-            {
-                cluster_id: observer.applications(instance_id=self.context.instance_id)
-                for cluster_id, observer in self.clusters.observers.items()
-            }
-        )
+    def _views(self, now: datetime.datetime) -> Views:
+        return views_of(self.context, self._queues, now)
 
-    def views(self, now: datetime.datetime) -> Views:
-        """Return the picture of every cluster that is watched."""
-        namespaces: dict[str, set[str]] = {}
-        for queue in self._queues.views:
-            namespaces.setdefault(queue.key.cluster_id, set()).add(queue.key.namespace)
-        views = {}
-        for cluster_id, observer in self.clusters.observers.items():
-            own = self._queues.clusters.get(cluster_id, ClusterRules(cluster_id))
-            observer.follow(namespaces.get(cluster_id, ()))
-            view = observer.view(
-                now.timestamp(),
-                mode=own.mode or self.settings.capacity_mode,  # type: ignore[arg-type] # checked by settings.load
-                fixed_nodes=FIXED_NODES[own.nodes or self.settings.nodes],
-            )
-            if own.limit is not None or own.node_maxima is not None:
-                view = replace(view, limit=own.limit, node_maxima=own.node_maxima)
-            views[cluster_id] = view
-        return views
+    def _summary(self) -> dict[str, Any]:
+        """Return what people shall know of the arbiter itself."""
+        unresolved = {alias: str(error) for alias, error in self.clusters.failures.items()}
+        return {"unresolved": unresolved, **({"outage": self.outages.last} if self.outages.last else {})}
 
     @staticmethod
     def _due(last: float | None, interval: float) -> bool:
         return last is None or time.monotonic() - last >= interval
-
-    def _save_pictures(self, views: Views, now: datetime.datetime) -> None:
-        pictures = {
-            cluster_id: cluster_json(view)
-            for cluster_id, view in views.items()
-            # A cluster without a queue is of no interest yet, and has no row to refer to.
-            if cluster_id in self._queues.clusters
-        }
-        summary: dict[str, Any] = {
-            "unresolved": {alias: str(error) for alias, error in self.clusters.failures.items()}
-        }
-        if self.outages.last:
-            summary["outage"] = self.outages.last
-        if (pictures, summary) == self._pictured and not self._due(self._pictured_at, PICTURE_SECONDS):
-            return
-        self.measures.watches(self.clusters, {key: own.name for key, own in self._queues.clusters.items()})
-        with self.leadership.transaction() as session:
-            for cluster_id, picture in pictures.items():
-                save_snapshot(session, cluster_id, picture, now)
-            save_summary(session, summary, now)
-            self.measures.write(session)
-        self.measures.written(self._queues.keys)
-        self._pictured, self._pictured_at = (pictures, summary), time.monotonic()

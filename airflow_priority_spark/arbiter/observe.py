@@ -35,12 +35,12 @@ from airflow_priority_spark.scheduling.model import (
 )
 from airflow_priority_spark.spark.request import demand_from_json
 from airflow_priority_spark.store.front import PassedOver, WaitingRow, aside, front
-from airflow_priority_spark.store.grants import HeldGrant, read_grants
+from airflow_priority_spark.store.grants import HeldGrant
 from airflow_priority_spark.store.queue_table import PoolKey, QueueTable
 
-#: Jobs read of each pool at first: while nothing is admitted, and after a cycle that admitted.
+#: Jobs read of each pool at first: by a new leader, and later besides as many as were last admitted of one.
+MANY: Final = 20
 FEW: Final = 2
-MORE: Final = 20
 #: Jobs that do not wait for their turn, looked at per cycle, in rotation.
 ASIDE: Final = 500
 
@@ -84,8 +84,7 @@ class Observer:
         self._judge: Eligibility | None = None
         #: DAGs known to be paused: their jobs are being held, and not read until then.
         self.paused_dags: frozenset[str] = frozenset()
-        #: Jobs to read of each pool.
-        self.depth = MORE
+        self._depth = MANY
 
     @property
     def rotating(self) -> bool:
@@ -98,13 +97,17 @@ class Observer:
         queues: QueueTable,
         views: Mapping[str, ClusterView],
         applications: Applications,
+        held: Sequence[HeldGrant],
         rules: Rules,
         now: datetime.datetime,
     ) -> Picture:
-        """Read the tables: as many statements for ten waiting jobs as for ten thousand."""
-        held = [grant for grant in read_grants(session) if grant.queue_id in queues.keys]
+        """Read the tables: as many statements for ten waiting jobs as for ten thousand.
+
+        :param held: what is granted at the moment.
+        """
+        held = [grant for grant in held if grant.queue_id in queues.keys]
         grants = [_grant(grant, queues) for grant in held]
-        depth = min(self.depth, rules.batch_size)
+        depth = min(self._depth, rules.batch_size + 1)
         rows = front(session, depth, self._passed(rules, grants))
         cut = _cut(rows, depth, queues)
         rows = [*rows, *self._aside(session)]
@@ -143,6 +146,11 @@ class Observer:
             if row.queue_id in queues.keys and row.id not in picture.waiting
         ]
         return self._with(replace(picture, cut=cut), known) if known else None
+
+    def expect(self, decisions: Decisions) -> None:
+        """Read next time of each pool what a decision like this one needs."""
+        of_pools = Counter((admission.queue, admission.pool) for admission in decisions.admissions)
+        self._depth = FEW + max(of_pools.values(), default=0)
 
     def _with(self, picture: Picture, rows: Iterable[tuple[QueueKey, WaitingRow]]) -> Picture:
         """Add waiting jobs to a picture."""

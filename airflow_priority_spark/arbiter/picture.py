@@ -3,11 +3,64 @@
 
 from __future__ import annotations
 
-from typing import Any
+import datetime
+import time
+from collections.abc import Mapping
+from typing import Any, Final
 
+from airflow_priority_spark.arbiter.measuring import Measures
 from airflow_priority_spark.arbiter.node_groups import largest_holes, own_use
 from airflow_priority_spark.scheduling.model import ClusterView
 from airflow_priority_spark.scheduling.resources import Resources
+from airflow_priority_spark.store.leadership import Leadership
+from airflow_priority_spark.store.queue_table import QueueTable
+from airflow_priority_spark.store.snapshots import save_snapshot, save_summary
+
+#: A picture that did not change is written again after so many seconds, to show that somebody looks.
+PICTURE_SECONDS: Final = 10.0
+
+
+class Pictures:
+    """Writes what the clusters look like, where that has changed; remembers what it wrote."""
+
+    def __init__(self, leadership: Leadership, measures: Measures) -> None:
+        self._leadership, self._measures = leadership, measures
+        self._drawn: tuple[Mapping[str, ClusterView], dict[str, dict[str, Any]]] = ({}, {})
+        self._saved: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {})
+        self._saved_at: float | None = None
+
+    def save(
+        self,
+        views: Mapping[str, ClusterView],
+        queues: QueueTable,
+        summary: dict[str, Any],
+        now: datetime.datetime,
+        *,
+        hurry: bool,
+    ) -> None:
+        """Write the pictures and the summary of the arbiter.
+
+        :param queues: clusters without one are of no interest yet, and have no row.
+        :param hurry: there is more to do at once, and people can wait a little.
+        """
+        due = self._saved_at is None or time.monotonic() - self._saved_at >= PICTURE_SECONDS
+        if hurry and not due:
+            return
+        if views != self._drawn[0]:
+            # Sums over all pods: too dear for a cycle in which nothing has changed.
+            self._drawn = (views, {cluster_id: cluster_json(view) for cluster_id, view in views.items()})
+        pictures = {
+            cluster_id: drawn for cluster_id, drawn in self._drawn[1].items() if cluster_id in queues.clusters
+        }
+        if (pictures, summary) == self._saved and not due:
+            return
+        with self._leadership.transaction() as session:
+            for cluster_id, picture in pictures.items():
+                save_snapshot(session, cluster_id, picture, now)
+            save_summary(session, summary, now)
+            self._measures.write(session)
+        self._measures.written(queues.keys)
+        self._saved, self._saved_at = (pictures, summary), time.monotonic()
 
 
 def cluster_json(view: ClusterView) -> dict[str, Any]:

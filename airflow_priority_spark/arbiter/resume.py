@@ -125,6 +125,19 @@ def all_parked(session: Session, ti_ids: Collection[UUID]) -> frozenset[UUID]:
     )
 
 
+class _FlushedByCaller:
+    """A session for Airflow's resume of one task that leaves the writing to whoever resumes many."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def flush(self) -> None:
+        """Write nothing yet."""
+
+
 def resume(
     session: Session,
     task_instance: TaskInstance,
@@ -133,7 +146,7 @@ def resume(
     pool: str | None = None,
     priority_weight: int | None = None,
 ) -> None:
-    """Give a locked, parked task instance back to Airflow with an event.
+    """Give a locked, parked task instance back to Airflow with an event; the caller flushes or commits.
 
     :param pool: Airflow pool to move it to when it sits in ``default_pool`` (an author's own pool is kept).
     :raises IncompatibleAirflow: when Airflow did not take the event; the caller's transaction must not
@@ -143,7 +156,8 @@ def resume(
         task_instance.pool = pool
     if priority_weight is not None:
         task_instance.priority_weight = priority_weight
-    handle_event_submit(TriggerEvent(payload), task_instance=task_instance, session=session)
+    unflushed: Any = _FlushedByCaller(session)
+    handle_event_submit(TriggerEvent(payload), task_instance=task_instance, session=unflushed)
     if (
         task_instance.state != TaskInstanceState.SCHEDULED
         or task_instance.next_method == TRIGGER_FAIL_REPR
@@ -163,6 +177,7 @@ def reject(session: Session, ti_id: UUID, trigger_id: int, payload: dict[str, An
     if task_instance is None:
         return False
     resume(session, task_instance, payload)
+    session.flush()
     return True
 
 

@@ -49,7 +49,7 @@ def record_verdicts(session: Session, picture: Picture, decisions: Decisions, no
     """Write down why jobs at the front wait: blocked by what, or not looked at and why."""
     changes = dict(_changes(picture, decisions))
     for job in jobs.jobs_by_id(session, changes).values():
-        if job.state != JobState.QUEUED.value or job.id in picture.abandoned:
+        if job.state != JobState.QUEUED.value:
             continue
         verdict, (ineligible, detail) = changes[job.id]
         job.ineligible, job.ineligible_detail = ineligible, detail

@@ -116,8 +116,10 @@ def _owned(data: Data, owners: Owners, live: Data | None) -> Data:
         }
         known = before.get((manager, operation), {})
         same = known.get("fieldsV1") == entry["fieldsV1"]
-        if paths or operation == "Apply":
+        if paths:
             entries.append({**entry, "time": known["time"] if same else timestamp()})
+    # In upstream's order: those who applied first, then by age (apimachinery ``managedfields/internal``).
+    entries.sort(key=lambda entry: (entry["operation"], entry["time"], entry["manager"]))
     return {**data, "metadata": {**data["metadata"], "managedFields": entries}}
 
 

@@ -8,12 +8,13 @@ a pause container. Images are not pulled: what a container would do is decided b
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Collection, Coroutine
 from typing import Any, Protocol
 
 from airflow_priority_spark.embedded.client import ClusterClient
 from airflow_priority_spark.embedded.faults import FaultBoard
-from airflow_priority_spark.embedded.kinds import PODS
+from airflow_priority_spark.embedded.kinds import NODES, PODS
 from airflow_priority_spark.embedded.logbook import ContainerLog, LogBook
 from airflow_priority_spark.embedded.objects import Object, is_finished, is_terminating, timestamp
 from airflow_priority_spark.embedded.pod_faults import PodFaults
@@ -32,7 +33,8 @@ class Programs(Protocol):
 class Kubelet:
     """One kubelet for many nodes: a task per running program, none for a pause container.
 
-    :param nodes: the only nodes it serves; ``None`` for all of the cluster.
+    :param nodes: the only nodes it serves; ``None`` for all of the cluster. No node, no kubelet: a pod bound
+        to a node that does not exist waits for it, and nobody ends it.
     """
 
     def __init__(
@@ -46,7 +48,9 @@ class Kubelet:
         self._client = client
         self._programs = programs
         self._logs = logs
-        self._nodes = nodes
+        self._every_node = nodes is None
+        self._nodes: set[str] = set(nodes or ())
+        self._elsewhere: dict[str, dict[str, Object]] = defaultdict(dict)
         self._faults = PodFaults(client, faults or FaultBoard())
         self._faults.on_out_of_memory(self._kill_for_memory)
         self._up: dict[str, Object] = {}
@@ -56,21 +60,37 @@ class Kubelet:
         self._running: dict[str, asyncio.Task[int]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._addresses = 0
+        if self._every_node:
+            client.listen(NODES, self._on_node)
         client.listen(PODS, self._on_pod)
 
+    def _on_node(self, change: str, node: Object, _: Object | None) -> None:
+        name = node["metadata"]["name"]
+        if change == "ADDED":
+            self._nodes.add(name)
+            for pod in self._elsewhere.pop(name, {}).values():
+                self._on_pod("MODIFIED", pod, None)
+
     def _on_pod(self, change: str, pod: Object, _: Object | None) -> None:
-        uid, node = pod["metadata"]["uid"], pod["spec"].get("nodeName")
-        if self._nodes is not None and node not in self._nodes:
-            return
-        if change == "DELETED":
+        uid, node = pod["metadata"]["uid"], pod["spec"].get("nodeName", "")
+        if node not in self._nodes:
+            self._wait_for_node(change, pod)
+        elif change == "DELETED":
             self._forget(uid)
         elif is_terminating(pod):
             if uid not in self._stopping:
                 self._stopping.add(uid)
                 self._spawn(self._stop(pod))
-        elif node and uid not in self._known and not is_finished(pod):
+        elif uid not in self._known and not is_finished(pod):
             self._known.add(uid)
             self._spawn(self._start(pod))
+
+    def _wait_for_node(self, change: str, pod: Object) -> None:
+        uid, node = pod["metadata"]["uid"], pod["spec"].get("nodeName", "")
+        if self._every_node and node:
+            self._elsewhere[node][uid] = pod
+            if change == "DELETED":
+                self._elsewhere[node].pop(uid)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)

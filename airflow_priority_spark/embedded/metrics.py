@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from airflow_priority_spark.embedded.errors import not_found
@@ -32,7 +33,9 @@ class Metrics:
         """Return the usage of a node or pod; raises 404 where there is none, as before a pod runs."""
         found = self._of(target.kind, self._named(target))
         if not found:
-            raise not_found(target.kind, f"{target.namespace}/{target.name}".strip("/"))
+            # In refusals metrics-server names them otherwise than in paths (``pkg/api/install.go``).
+            kind = replace(target.kind, plural=target.kind.kind.lower())
+            raise not_found(kind, f"{target.namespace}/{target.name}".strip("/"))
         return {**_head(target.kind), **found[0]}
 
     def all(self, target: Target, matches: Predicate) -> Data:

@@ -7,8 +7,11 @@ configuration may have changed. An option that is wrong fails the task here, by 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from airflow.sdk.exceptions import AirflowException
 
 from airflow_priority_spark import settings
 from airflow_priority_spark.errors import InvalidManifest
@@ -23,9 +26,10 @@ from airflow_priority_spark.spark.names import check_namespace
 from airflow_priority_spark.spark.request import ConnectionRef, Flow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from airflow_priority_spark.operators.spark_kubernetes import PrioritySparkKubernetesOperator
+
+#: Characters of a text that nobody can read which a message shows.
+_SHOWN: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ def make_plan(operator: PrioritySparkKubernetesOperator) -> Plan:
         RESERVES,
     )
     template = _template(operator)
+    _check_texts(operator)
     manifest = render_manifest(template, image=operator.image, code_path=operator.code_path)
     validate_manifest(manifest)
     result = compute_demand(manifest, reserve=cast("Reserve", reserve))
@@ -89,15 +94,27 @@ def make_plan(operator: PrioritySparkKubernetesOperator) -> Plan:
 
 
 def _template(operator: PrioritySparkKubernetesOperator) -> dict[str, Any]:
-    if not operator.application_file and not operator.template_spec:
+    given = operator.application_file
+    if not given and not operator.template_spec:
         raise InvalidManifest("application_file", None, "application_file or template_spec must be given")
+    allowed = "a path to, or the text of, a YAML or JSON mapping"
+    if given and not isinstance(given, (str, Mapping)):
+        raise InvalidManifest("application_file", given, allowed)
     try:
-        body = operator.manage_template_specs()
+        return operator.manage_template_specs()
     except TypeError:
-        raise InvalidManifest(
-            "application_file", operator.application_file, "a path to, or the text of, a YAML or JSON mapping"
-        ) from None
-    return body
+        raise InvalidManifest(_where_from(operator), given or operator.template_spec, allowed) from None
+    except AirflowException as error:
+        # What a parser says has line and column; the text itself may be long.
+        raise InvalidManifest("application_file", _beginning(given), f"{allowed}; {error}") from None
+
+
+def _where_from(operator: PrioritySparkKubernetesOperator) -> str:
+    return "application_file" if operator.application_file else "template_spec"
+
+
+def _beginning(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _namespace(operator: PrioritySparkKubernetesOperator, manifest: Mapping[str, Any]) -> str:
@@ -108,6 +125,13 @@ def _namespace(operator: PrioritySparkKubernetesOperator, manifest: Mapping[str,
             "The manifest's namespace %r is replaced by the operator's %r", written, namespace
         )
     return check_namespace("namespace", str(namespace))
+
+
+def _check_texts(operator: PrioritySparkKubernetesOperator) -> None:
+    for name in ("labels", "annotations"):
+        value = getattr(operator, name)
+        if value and not isinstance(value, Mapping):
+            raise InvalidManifest(name, value, "a mapping of strings")
 
 
 def _connection(operator: PrioritySparkKubernetesOperator, section: Mapping[str, Any]) -> ConnectionRef:

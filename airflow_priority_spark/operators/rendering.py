@@ -18,12 +18,14 @@ from typing import Any, Final
 
 from airflow_priority_spark.errors import InvalidManifest
 from airflow_priority_spark.scheduling.resources import parse_cpu_millis
+from airflow_priority_spark.spark.shapes import check_shapes
 
 ROLES: Final = ("driver", "executor")
 #: The stock launcher takes a container's limit and leaves room for the overhead Spark adds to it.
 _OVERHEAD_OF_LIMIT: Final = 1.4
 #: What the stock ``KubernetesSpec`` reads without asking whether it is there.
 _LISTS: Final = ("volumes", "volume_mounts", "env_from", "tolerations")
+_MAPPINGS: Final = ("node_selector", "config_map_mounts")
 _SCALARS: Final = (
     "env_vars",
     "image_pull_secrets",
@@ -82,6 +84,7 @@ def _container_resources(fields: dict[str, Any], role: str) -> None:
     if not resources:
         return
     where = f"spec.{role}.container_resources"
+    check_shapes(resources, {"cpu": {}, "memory": {}, "gpu": {}}, where)
     cpu, memory, gpu = (resources.get(name) or {} for name in ("cpu", "memory", "gpu"))
     if cpu.get("request"):
         millis = parse_cpu_millis(cpu["request"], f"{where}.cpu.request")
@@ -94,7 +97,8 @@ def _container_resources(fields: dict[str, Any], role: str) -> None:
     if memory.get("limit"):
         fields["memory"] = f"{int(_mebibytes(memory['limit'], where) / _OVERHEAD_OF_LIMIT)}m"
     if gpu.get("name") and gpu.get("quantity"):
-        fields["gpu"] = {"name": gpu["name"], "quantity": int(gpu["quantity"])}
+        quantity = str(gpu["quantity"])
+        fields["gpu"] = {"name": gpu["name"], "quantity": int(quantity) if quantity.isdecimal() else quantity}
 
 
 def _mebibytes(text: Any, where: str) -> float:
@@ -106,11 +110,9 @@ def _mebibytes(text: Any, where: str) -> float:
 
 def _kubernetes_section(spec: dict[str, Any], section: Mapping[str, Any]) -> None:
     """Put the ``kubernetes`` section's volumes, environment and placement where the operator reads them."""
-    from airflow.providers.cncf.kubernetes.operators.custom_object_launcher import KubernetesSpec
     from kubernetes.client import ApiClient
 
-    unset: dict[str, Any] = dict.fromkeys(_SCALARS) | {name: [] for name in _LISTS}
-    read = KubernetesSpec(**copy.deepcopy({**unset, **section}))
+    read = _read_section(section)
     plain = ApiClient().sanitize_for_serialization
     if read.volumes:
         spec["volumes"] = [*(spec.get("volumes") or []), *plain(read.volumes)]
@@ -130,3 +132,26 @@ def _kubernetes_section(spec: dict[str, Any], section: Mapping[str, Any]) -> Non
             fields["affinity"] = plain(read.affinity)
         if read.node_selector:
             fields["nodeSelector"] = {**(fields.get("nodeSelector") or {}), **read.node_selector}
+
+
+def _read_section(section: Mapping[str, Any]) -> Any:
+    """Let the stock provider read the section, entry by entry, so that a wrong one can be named.
+
+    :raises InvalidManifest: naming the entry.
+    """
+    from airflow.providers.cncf.kubernetes.operators.custom_object_launcher import KubernetesSpec
+    from airflow.sdk.exceptions import AirflowException
+
+    check_shapes(section, {name: {} for name in _MAPPINGS}, "kubernetes")
+    given = {name: value for name, value in section.items() if value is not None}
+    unset: dict[str, Any] = dict.fromkeys(_SCALARS) | {name: [] for name in _LISTS}
+    for name, value in given.items():
+        if name in _LISTS and not isinstance(value, list):
+            raise InvalidManifest(f"kubernetes.{name}", value, "a list")
+        try:
+            KubernetesSpec(**copy.deepcopy({**unset, name: value}))
+        except (AirflowException, TypeError, ValueError, AttributeError) as error:
+            raise InvalidManifest(
+                f"kubernetes.{name}", value, f"what the stock provider takes there; it says {error}"
+            ) from None
+    return KubernetesSpec(**copy.deepcopy({**unset, **given}))

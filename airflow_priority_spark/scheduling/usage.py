@@ -14,7 +14,7 @@ pods are added to and taken from again; two histories that end with the same pod
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
@@ -225,7 +225,7 @@ class Promises:
         default_factory=lambda: defaultdict(lambda: defaultdict(dict))
     )
 
-    def add(self, grant: Grant, demand: Demand, usage: Usage, default_class: str, taken: _Taken) -> None:
+    def add(self, grant: Grant, demand: Demand, usage: Usage, taken: _Taken, missed: _Missed) -> None:
         """Charge what a grant promises beyond its pods.
 
         Objects are charged in full as long as a pod is missing: we do not see them, and the quota's
@@ -241,16 +241,36 @@ class Promises:
             there = taken.of(usage.in_quota, key, pods.count)
             if missing := max(0, pods.count) - there:
                 incomplete = True
-                scope = classed(pods.scope, default_class)
-                self.remainders[namespace].setdefault(scope, Tally()).add(pods.requests, pods.limits, missing)
-                self.held.setdefault(namespace, Tally()).add(pods.requests, {}, missing)
+                missed.note(namespace, pods, missing)
             there = taken.of(usage.on_nodes, key, pods.count)
             there += taken.of(usage.placeholders, key, pods.count - there)
             if missing := max(0, pods.count) - there:
                 company = Company(namespace, pods.labels, grant.job_id, pods.affinity)
                 count(self.unplaced[namespace][shape_of(pods)], company, missing)
-        if incomplete:
+        if incomplete and demand.objects:
             add_to(self.objects[namespace], demand.objects, 1)
+
+    def charge(self, missed: _Missed, default_class: str) -> None:
+        """Charge the quotas with all pods that are missing."""
+        for namespace, pods, missing in missed:
+            scope = classed(pods.scope, default_class)
+            self.remainders[namespace].setdefault(scope, Tally()).add(pods.requests, pods.limits, missing)
+            self.held.setdefault(namespace, Tally()).add(pods.requests, {}, missing)
+
+
+class _Missed:
+    """Promised pods that are missing, counted: the jobs of one make share their pod sets, by the hundred."""
+
+    def __init__(self) -> None:
+        self._pods: dict[tuple[str, int], tuple[PodSet, int]] = {}
+
+    def note(self, namespace: str, pods: PodSet, missing: int) -> None:
+        """Count pods of a set; the set is kept, so that no other has its id."""
+        _, before = self._pods.get((namespace, id(pods)), (pods, 0))
+        self._pods[namespace, id(pods)] = pods, before + missing
+
+    def __iter__(self) -> Iterator[tuple[str, PodSet, int]]:
+        return ((namespace, pods, number) for (namespace, _), (pods, number) in self._pods.items())
 
 
 class _Taken:
@@ -277,10 +297,11 @@ def promises_of(
 
     :param fill: namespace and demand → the demand with what limit ranges fill in.
     """
-    promises, taken = Promises(), _Taken()
+    promises, taken, missed = Promises(), _Taken(), _Missed()
     for grant in sorted(grants, key=lambda grant: grant.job_id):
         demand = fill(grant.queue.namespace, grant.demand)
-        promises.add(grant, demand, usage, default_class, taken)
+        promises.add(grant, demand, usage, taken, missed)
+    promises.charge(missed, default_class)
     return promises
 
 

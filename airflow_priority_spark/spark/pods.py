@@ -108,9 +108,13 @@ def container_amounts(container: _Container, where: str) -> Amounts:
     :raises InvalidQuantity: naming the place.
     """
     resources = container.get("resources") or {}
+    # YAML reads an unquoted 1 as a number; as the API server gets it, every name is a string.
+    limited, requested = (
+        {str(name): amount for name, amount in (resources.get(kind) or {}).items()}
+        for kind in ("limits", "requests")
+    )
     try:
-        limits = Resources.parse(resources.get("limits") or {})
-        requests = Resources.parse({**(resources.get("limits") or {}), **(resources.get("requests") or {})})
+        limits, requests = Resources.parse(limited), Resources.parse({**limited, **requested})
     except InvalidQuantity as error:
         raise InvalidQuantity(f"{where}.resources.{error.field}", error.value, error.allowed) from None
     return Amounts(requests, limits)

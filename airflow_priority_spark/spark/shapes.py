@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which fields of a SparkApplication are mappings and which are lists, as far as its demand is read.
+"""Which fields of a SparkApplication are mappings, lists or strings, as far as its demand is read.
 
 One dash too few makes a list of containers a mapping. The API server would say so after the job has
 waited for its turn; here it is said before.
@@ -15,25 +15,29 @@ from typing import Any, Final
 from airflow_priority_spark.errors import InvalidManifest
 
 _RESOURCES: Final[Mapping[str, Any]] = {"requests": {}, "limits": {}}
-_CONTAINERS: Final = [{"resources": _RESOURCES}]
+_CONTAINERS: Final = [{"name": str, "image": str, "restartPolicy": str, "resources": _RESOURCES}]
+_TOLERATIONS: Final = [{"key": str, "operator": str, "value": str, "effect": str}]
+_EXPRESSIONS: Final = [{"key": str, "operator": str, "values": [str]}]
 _REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"
-_SELECTOR: Final[Mapping[str, Any]] = {"matchLabels": {}, "matchExpressions": [{}]}
+_SELECTOR: Final[Mapping[str, Any]] = {"matchLabels": {}, "matchExpressions": _EXPRESSIONS}
 _TERMS: Final = [{"labelSelector": _SELECTOR, "namespaceSelector": _SELECTOR}]
 _AFFINITY: Final = {
     "nodeAffinity": {
-        _REQUIRED: {"nodeSelectorTerms": [{"matchExpressions": [{}], "matchFields": [{}]}]},
+        _REQUIRED: {"nodeSelectorTerms": [{"matchExpressions": _EXPRESSIONS, "matchFields": _EXPRESSIONS}]},
     },
     "podAffinity": {_REQUIRED: _TERMS},
     "podAntiAffinity": {_REQUIRED: _TERMS},
 }
-_VOLUMES: Final = [{"ephemeral": {"volumeClaimTemplate": {"spec": {"resources": _RESOURCES}}}}]
+_CLAIM: Final = {"spec": {"storageClassName": str, "resources": _RESOURCES}}
+_VOLUMES: Final = [{"name": str, "ephemeral": {"volumeClaimTemplate": _CLAIM}}]
 _POD: Final = {
     "containers": _CONTAINERS,
     "initContainers": _CONTAINERS,
     "resources": _RESOURCES,
     "overhead": {},
+    "runtimeClassName": str,
     "nodeSelector": {},
-    "tolerations": [{}],
+    "tolerations": _TOLERATIONS,
     "affinity": _AFFINITY,
     "topologySpreadConstraints": [{"labelSelector": _SELECTOR}],
     "volumes": _VOLUMES,
@@ -42,14 +46,14 @@ _ROLE: Final = {
     "sidecars": _CONTAINERS,
     "initContainers": _CONTAINERS,
     "template": {"spec": _POD},
-    "tolerations": [{}],
+    "tolerations": _TOLERATIONS,
     "affinity": _AFFINITY,
     "gpu": {},
-    "volumeMounts": [{}],
+    "volumeMounts": [{"name": str}],
     "labels": {},
     "annotations": {},
 }
-#: A mapping stands for a mapping with these fields, a list for a list of such items.
+#: A mapping stands for a mapping with these fields, a list for a list of such items, ``str`` for a string.
 SPEC: Final[Mapping[str, Any]] = {
     "driver": _ROLE,
     "executor": _ROLE,
@@ -60,20 +64,28 @@ SPEC: Final[Mapping[str, Any]] = {
 
 
 def check_shapes(value: Any, shape: Any, where: str) -> None:
-    """Check that what should be a mapping or a list is one; what is absent is neither.
+    """Check that what should be a mapping, a list or a string is one; what is absent is none of them.
 
     :param shape: ``SPEC``, or a part of it.
     :raises InvalidManifest: naming the field and what it should be.
     """
     if value is None:
         return
+    kind, name = _kind(shape)
+    if not isinstance(value, kind):
+        raise InvalidManifest(where, value, name)
     if isinstance(shape, list):
-        if not isinstance(value, list):
-            raise InvalidManifest(where, value, "a list")
         for number, item in enumerate(value):
-            check_shapes({} if item is None else item, shape[0], f"{where}[{number}]")
-    else:
-        if not isinstance(value, Mapping):
-            raise InvalidManifest(where, value, "a mapping")
-        for name, part in shape.items():
-            check_shapes(value.get(name), part, f"{where}.{name}")
+            if item is None:
+                # In a list nothing is absent.
+                raise InvalidManifest(f"{where}[{number}]", item, _kind(shape[0])[1])
+            check_shapes(item, shape[0], f"{where}[{number}]")
+    elif isinstance(shape, Mapping):
+        for field, part in shape.items():
+            check_shapes(value.get(field), part, f"{where}.{field}")
+
+
+def _kind(shape: Any) -> tuple[Any, str]:
+    if isinstance(shape, Mapping):
+        return Mapping, "a mapping"
+    return (list, "a list") if isinstance(shape, list) else (str, "a string")

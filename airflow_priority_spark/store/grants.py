@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Text, cast, select
 from sqlalchemy.orm import Session
 
-from airflow_priority_spark.scheduling.jobs import TERMINAL, JobState
+from airflow_priority_spark.scheduling.jobs import JobState
 from airflow_priority_spark.spark.identity import TaskKey
 from airflow_priority_spark.store.models import Grant, Job
 
@@ -59,11 +59,6 @@ def grants_that_ran_out(session: Session, now: datetime.datetime) -> Sequence[He
         Job.state == JobState.ADMITTED.value,
         Job.application_uid.is_(None),
     )
-
-
-def grants_of_ended(session: Session) -> Sequence[HeldGrant]:
-    """Return the grants of jobs that have ended: they hold until their pods are gone (one statement)."""
-    return _read(session, Job.state.in_([str(state) for state in TERMINAL]))
 
 
 def _read(session: Session, *conditions: ColumnElement[bool]) -> Sequence[HeldGrant]:

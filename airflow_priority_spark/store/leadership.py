@@ -96,11 +96,17 @@ class Leadership:
             self.epoch, self._cycle, self._renewed_at = row.epoch, row.cycle, now
         return taken
 
-    def marks(self) -> Marks:
-        """Return the marks of what is to be read next (one statement)."""
-        with self.sessions() as session:
-            revision = session.scalar(select(ArbiterState.revision).where(ArbiterState.id == 1))
-        return Marks(self.epoch, self._writes, revision or 0)
+    @staticmethod
+    def revision(session: Session) -> int:
+        """Read how many acts of people there were (one statement)."""
+        return session.scalar(select(ArbiterState.revision).where(ArbiterState.id == 1)) or 0
+
+    def marks(self, revision: int) -> Marks:
+        """Return the marks of what is to be read next.
+
+        :param revision: read before that.
+        """
+        return Marks(self.epoch, self._writes, revision)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:

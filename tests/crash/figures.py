@@ -34,7 +34,7 @@ def _totals(tables: dict[str, Any]) -> dict[str, Any]:
             what: round(
                 sum(row[what] for row in points if (row["database"], row["act"]) == (database, act)), 1
             )
-            for what in ("acted", "broken", "wall_s")
+            for what in ("points", "acted", "broken", "wall_s")
         }
         for database, act in sorted(acts)
     }

@@ -109,7 +109,8 @@ class Picture:
     def _order(self):
         lines = defaultdict(list)
         for job in self.jobs.values():
-            if job.state == "queued" and not (job.ineligible or job.adopt or job.dag_id in self.paused):
+            passed = job.ineligible or job.adopt or job.dag_id in self.paused
+            if job.state == "queued" and not passed:
                 lines[job.queue_id, job.pool].append(job)
         for job in self._new_admissions():
             for other in lines[job.queue_id, job.pool]:
@@ -154,6 +155,7 @@ class Picture:
             for app in self.site.cluster.apps.values()
             if not app.view.terminal
         ]
+        wrong += [f"placeholder {pod.name} is left" for pod in self.site.cluster.pods if pod.placeholder]
         for task in self.tasks:
             succeeded = [
                 job for job in self.jobs.values() if job.ti_id == task.id and job.state == "succeeded"

@@ -1,25 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """A cluster that moves when the test says so: quotas that refuse, nodes, an operator that makes pods.
 
-To an arbiter it looks like a ``ClusterObserver`` and a ``ClusterConnection``. Requests arrive as HTTP, so
-that every call the arbiter makes, by whatever module, is seen here and can be its last. Pods ask for one
-CPU each: a demand that fits in total fits on the nodes.
+To an arbiter it looks like a ``ClusterObserver`` and a ``ClusterConnection``. Pods ask for one CPU each: a
+demand that fits in total fits on the nodes.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
 from airflow_priority_spark.cluster.applications import ApplicationView
 from airflow_priority_spark.cluster.connections import ClusterConnection
+from airflow_priority_spark.cluster.modes import parse_mode
 from airflow_priority_spark.scheduling.model import ClusterView, NodeView, PodView, QuotaView
 from airflow_priority_spark.scheduling.resources import Resources
 from airflow_priority_spark.spark.identity import LABEL_JOB, LABEL_TASK_KEY
+from tests.crash.api import Api, without_placeholder
 from tests.crash.points import Points
 from tests.unit.arbiter.world import CLUSTER
 
@@ -71,7 +70,8 @@ class Kubernetes:
     unexplained: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.connection = ClusterConnection("stand-in", _client(self._answer))
+        self.api = Api(self)
+        self.connection = ClusterConnection("stand-in", self.api.client)
         self._shown: tuple[ClusterView, list[ApplicationView]] | None = None
         self.publish()
 
@@ -83,9 +83,16 @@ class Kubernetes:
     def stop(self) -> None:
         """There is nothing to stop."""
 
-    def view(self, now, **modes) -> ClusterView:
-        stale = "" if self.fresh else "watches are out of step"
-        return replace(self._shown[0], fresh=self.fresh, stale_reason=stale)
+    def view(self, now, *, mode="auto", fixed_nodes=None) -> ClusterView:
+        wanted = parse_mode(mode)
+        return replace(
+            self._shown[0],
+            mode="quota" if wanted.base == "quota" else "quota+nodes",
+            dry_run=wanted.dry_run,
+            placeholders=wanted.placeholders,
+            fresh=self.fresh,
+            stale_reason="" if self.fresh else "watches are out of step",
+        )
 
     def counters(self):
         return {}
@@ -146,14 +153,15 @@ class Kubernetes:
                 self._go(app)
             elif not app.view.terminal:
                 self._work(app)
-        self.pods = [self._bound(pod) for pod in self.pods]
+        for pod in [pod for pod in self.pods if pod.node is None]:
+            self._bind(pod)
 
     def lose_node(self, name: str) -> None:
         """Take a node away with its pods; an application that loses its driver fails."""
         self.nodes.pop(name, None)
         lost = [pod for pod in self.pods if pod.node == name]
         self.pods = [pod for pod in self.pods if pod.node != name]
-        for pod in lost:
+        for pod in (pod for pod in lost if not pod.placeholder):
             for app in self.apps.values():
                 if app.job_id == pod.job_id and pod.pod_set == "driver" and not app.view.terminal:
                     self._end(app, "FAILED", "the driver was lost with its node")
@@ -218,16 +226,17 @@ class Kubernetes:
             self.pods.append(PodView(namespace, name, None, CPU, job_id=app.job_id, pod_set=pod_set))
         return ""
 
-    def _bound(self, pod: PodView) -> PodView:
-        if pod.node is not None:
-            return pod
+    def _bind(self, pod: PodView) -> None:
         used = Counter(other.node for other in self.pods if other.counts_node)
         free = [name for name, cpus in self.nodes.items() if used[name] < cpus]
+        if not free and not pod.placeholder:
+            # Whatever does something goes before a placeholder.
+            free = [other.node for other in self.pods if other.placeholder and other.node in self.nodes][:1]
+            self.pods = without_placeholder(self.pods, free[0]) if free else self.pods
         if not free:
-            return pod
+            return
         node = max(free, key=lambda name: (self.nodes[name] - used[name], name))
-        self.pods[self.pods.index(pod)] = bound = replace(pod, node=node)
-        return bound
+        self.pods[self.pods.index(pod)] = replace(pod, node=node)
 
     def _state(self, app: App, state: str, error: str = "") -> None:
         app.view = replace(app.view, state=state, error=error)
@@ -235,45 +244,6 @@ class Kubernetes:
     def _end(self, app: App, state: str, error: str) -> None:
         self._state(app, state, error)
         self.pods = [pod for pod in self.pods if not pod.name.startswith(f"{app.view.name}-")]
-
-    # --- what arrives over HTTP
-
-    def _answer(self, method: str, url: str, *, body: str | None = None, **_: Any):
-        self.points.reach(f"before {method}")
-        assert method == "DELETE", f"the stand-in knows no {method} {url}"
-        uid = json.loads(body)["preconditions"]["uid"]
-        status, name = 200, url.rsplit("/", 1)[1]
-        found = [app for app in self.apps.values() if app.view.name == name]
-        if not found:
-            status = 404
-        elif found[0].view.uid != uid:
-            status = 409
-        else:
-            self.delete(uid)
-        self.points.reach(f"after {method}")
-        return _Response(status)
-
-
-class _Response:
-    reason = ""
-
-    def __init__(self, status: int) -> None:
-        self.status, self.headers = status, {}
-
-    def read(self, *_: Any) -> bytes:
-        return json.dumps({"kind": "Status", "message": "not found"}).encode()
-
-    def close(self) -> None:
-        """There is no socket."""
-
-
-def _client(request):
-    return SimpleNamespace(
-        default_headers={},
-        update_params_for_auth=lambda *_: None,
-        configuration=SimpleNamespace(host="https://stand-in"),
-        rest_client=SimpleNamespace(pool_manager=SimpleNamespace(request=request, clear=lambda: None)),
-    )
 
 
 def _cpus(count: int) -> Resources:

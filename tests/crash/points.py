@@ -35,13 +35,17 @@ class Points:
 
     :param when: tells from a point's number, from 1, whether something happens there.
     :param sleeping: the process stops instead of dying; ``sleep`` is what happens in the meantime.
+    :ivar begins: called with this at the beginning of every cycle that is watched.
     :ivar reached: names of the points.
+    :ivar cycles: how many had been reached when each cycle began.
     :ivar acted: at how many something happened.
     """
 
     def __init__(self, when: Callable[[int], bool] = lambda _: False, *, sleeping: bool = False) -> None:
         self.when, self.sleeping = when, sleeping
         self.sleep: Callable[[], None] = lambda: None
+        self.begins: Callable[[Points], None] = lambda _: None
+        self.cycles: list[int] = []
         self.reached: list[str] = []
         self.acted = 0
         self._watching = self._dead = False
@@ -53,7 +57,9 @@ class Points:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Watch what happens in the block."""
+        """Watch what happens in the block: a cycle."""
+        self.cycles.append(len(self.reached))
+        self.begins(self)
         self._watching = True
         try:
             yield

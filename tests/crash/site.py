@@ -24,7 +24,9 @@ from tests.crash.points import Killed, Points
 from tests.unit.arbiter.world import CLUSTER, Clusters
 
 LEASE = 4.0
-#: Everything must have come to its end within so many seconds after the last act.
+#: When a story has been told, time passes in steps of so many seconds: less than the lease.
+IDLE = 2.0
+#: Everything must have come to its end within so many of them.
 PATIENCE = 150
 
 
@@ -83,10 +85,10 @@ class Site:
         self.replace_arbiter()
         self.step(2)
 
-    def step(self, times: int = 1) -> None:
-        """Let seconds pass, each with a cycle, and check what must always hold."""
+    def step(self, times: int = 1, *, seconds: float = 1.0) -> None:
+        """Let time pass in steps, each with a cycle, and check what must always hold."""
         for _ in range(times):
-            self.now += datetime.timedelta(seconds=1)
+            self.now += datetime.timedelta(seconds=seconds)
             if self.cluster.lag:
                 self.cluster.publish()
             self.cluster.tick()
@@ -119,7 +121,7 @@ class Site:
         for _ in range(PATIENCE):
             if self._at_rest():
                 break
-            self.step()
+            self.step(seconds=IDLE)
         Picture(self).check_end()
         return self.airflow.states()
 

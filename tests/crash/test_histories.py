@@ -7,13 +7,13 @@ import time
 from collections import Counter
 
 import pytest
-from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import HealthCheck, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.crash.history import History
 from tests.crash.test_crash_points import on_postgresql, on_sqlite
 
-FEW, MANY = 12, 400
+FEW, MANY = 5, 200
 
 
 def live(sites, examples: int, steps: int, number: int) -> Counter:
@@ -31,7 +31,6 @@ def live(sites, examples: int, steps: int, number: int) -> Counter:
             deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),
-            phases=(Phase.generate, Phase.shrink),
         ),
     )
     return Seeded.lived

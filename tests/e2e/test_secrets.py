@@ -3,8 +3,9 @@
 
 A manifest holds keys and passwords; whoever may read Airflow's database, the command line or the logs of
 a component must not find them. So secrets are planted wherever an author can put a value, and each place
-is searched while the job waits, while it runs and after it has ended. The one place that has them is
-Airflow's own table of rendered template fields, which shows a task's arguments to those who may see it.
+(tables, the API's answers, events in the cluster, commands, logs) is searched while the job waits, while it
+runs and after it has ended. The one place that has them is Airflow's own table of rendered template fields,
+which shows a task's arguments to those who may see it.
 """
 
 from __future__ import annotations
@@ -115,6 +116,23 @@ def tables(site):
     return found
 
 
+def answers(run):
+    """Return what Airflow's API says of the run, but for the rendered fields of its task."""
+    place = f"/dags/{run.dag_id}/dagRuns/{run.run_id}"
+    parts = ("", "/taskInstances", "/taskInstances/spark/tries", "/taskInstances/spark/xcomEntries")
+    paths = [f"/dags/{run.dag_id}/details", "/eventLogs?limit=100", *(place + part for part in parts)]
+    said = {path: run.site.api.request("GET", path) for path in paths}
+    for ti in said[f"{place}/taskInstances"]["task_instances"]:
+        assert ti.pop("rendered_fields"), "Airflow's own"
+    return {path: json.dumps(found) for path, found in said.items()}
+
+
+def notes(witness):
+    """Return the events of the namespace, as Kubernetes keeps them."""
+    found = witness.core.list_namespaced_event(NAMESPACE, _preload_content=False).data.decode()
+    return {"events": found}
+
+
 def commands(site, job_id):
     """Return what the command line shows of the job and its queue."""
     spoken = {}
@@ -154,6 +172,9 @@ def test_nothing_a_job_carries_is_left_in_airflow_in_our_tables_or_in_logs(site,
         assert NAMESPACE in waiting["trigger"]
         assert "requests" in waiting["trigger"]
         assert search(waiting) == []
+        waiting = answers(run)
+        assert "AdmissionTrigger" in "".join(waiting.values())
+        assert search(waiting) == []
 
         site.start("arbiter")
         job = run.newest_job_is(JobState.QUEUED, 60)
@@ -165,6 +186,9 @@ def test_nothing_a_job_carries_is_left_in_airflow_in_our_tables_or_in_logs(site,
     (app,) = witness.custom.list_namespaced_custom_object(*SPARK[:2], NAMESPACE, SPARK[2])["items"]
     assert {place for _, place in search({"cluster": json.dumps(app)})} == set(PLANTED)
     assert search(tables(site)) == []
+    running = answers(run)
+    assert "SparkApplicationTrigger" in "".join(running.values())
+    assert search(running) == []
 
     assert run.ended(120) == "success"
     run.newest_job_is(JobState.SUCCEEDED, 60)
@@ -172,6 +196,10 @@ def test_nothing_a_job_carries_is_left_in_airflow_in_our_tables_or_in_logs(site,
     ours = {name: rows for name, rows in ended.items() if name.startswith("priority_spark")}
     assert any(job.application_name in rows for job in run.jobs() for rows in ours.values())
     assert search(ended) == []
+    assert search(answers(run)) == []
+    noted = notes(witness)
+    assert app["metadata"]["name"] in noted["events"]
+    assert search(noted) == []
     said = commands(site, job.id)
     assert NAMESPACE in said["queue list"]
     assert search(said) == []

@@ -67,7 +67,7 @@ def test_status_names_a_database_that_is_away_and_the_last_outage_after_it(site,
     look_again(site)
     until(
         lambda: site.arbiters.ask(
-            "SELECT 1 FROM priority_spark_arbiter_state WHERE summary::text LIKE '%outage%'"
+            "SELECT 1 FROM priority_spark_arbiter_state WHERE summary::text LIKE '%%outage%%'"
         ),
         60,
         "it is noted",

@@ -82,6 +82,23 @@ def test_03_driver_and_executors_are_asked_for_separately_with_their_constraints
     assert "nvidia.com/gpu" not in driver.requests
 
 
+def test_03_required_affinity_is_a_constraint_of_its_role_or_said_not_to_be_counted():
+    def of(operator, *values):
+        expression = {"key": "zone", "operator": operator, "values": list(values)}
+        terms = {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
+        app = spark_application("pi")
+        required = {"requiredDuringSchedulingIgnoredDuringExecution": terms}
+        app["spec"]["executor"]["affinity"] = {"nodeAffinity": required}
+        return compute_demand(app)
+
+    one = of("In", "a")
+    assert [pods.node_selector for pods in one.demand.pod_sets] == [(), (("zone", "a"),)]
+    other = of("NotIn", "a")
+    assert [pods.node_selector for pods in other.demand.pod_sets] == [(), ()]
+    assert [line for line in other.warnings if line.startswith("spec.executor.affinity: ")]
+    assert not [line for line in one.warnings if "affinity" in line]
+
+
 def test_03_room_in_total_is_not_enough_when_no_node_takes_a_pod():
     nodes = [picture.node(f"n{number}", cpu="4") for number in range(4)]
     queued = [picture.job("j", picture.demand(executors=1, cpu="5"))]

@@ -84,6 +84,13 @@ def test_09_a_cleared_task_takes_up_nothing_of_before(ref, namespace, kubernetes
     assert sorted(names(kubernetes, namespace)) == sorted([kept.name, cleared.name])
 
 
+def test_09_an_attempt_that_its_scheduler_lost_is_gone_on_with_in_the_queue_too(ref, namespace, kubernetes):
+    lost = submit(task(ref, namespace, spec=LONG))
+    found = submit(task(ref, namespace, spec=LONG), admission=2, adopt=NAME)
+    assert found.uid == lost.uid
+    assert names(kubernetes, namespace) == [NAME]
+
+
 def test_10_a_killed_worker_deletes_what_it_has_created_and_may_be_killed_twice(ref, namespace, kubernetes):
     operator = task(ref, namespace, spec=LONG)
     submit(operator)

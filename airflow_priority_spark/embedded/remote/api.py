@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,8 @@ JSON_PATCH = "application/json-patch+json"
 READ_SECONDS = 30.0
 # Every running driver and every watch may hold a connection.
 _MOST_CONNECTIONS = 100
+# As often as client-go does what an API server that is too busy asks for.
+_MOST_ATTEMPTS = 10
 
 
 class RemoteApi:
@@ -56,10 +59,20 @@ class RemoteApi:
         query: Mapping[str, str] | None = None,
         content_type: str = "application/json",
     ) -> Any:
-        """Send a request and return the decoded answer.
+        """Send a request and return the decoded answer; a server that says when to come back is asked again.
 
         :raises ApiError: what the API server refuses with; code 0 when it does not answer.
         """
+        for _ in range(_MOST_ATTEMPTS - 1):
+            try:
+                return await self._send(method, path, body, query, content_type)
+            except _ComeBack as later:
+                await asyncio.sleep(later.seconds)
+        return await self._send(method, path, body, query, content_type)
+
+    async def _send(
+        self, method: str, path: str, body: Any, query: Mapping[str, str] | None, content_type: str
+    ) -> Any:
         data = None if body is None else json.dumps(body)
         try:
             async with self._client.rest_client.pool_manager.request(
@@ -107,12 +120,23 @@ def path_of(kind: Kind, namespace: str = "", name: str = "", subresource: str = 
     return "/".join(filter(None, (f"{root}{place}/{kind.plural}", name, subresource)))
 
 
+class _ComeBack(ApiError):
+    """A refusal that says after how many seconds to ask again."""
+
+    seconds = 0
+
+
 async def _check(answer: aiohttp.ClientResponse) -> None:
     if answer.status < 300:
         return
     text = await answer.text()
+    after = answer.headers.get("Retry-After", "")
+    refusal = _ComeBack if answer.status == 429 and after.isdigit() else ApiError
     try:
         status = json.loads(text)
-        raise ApiError(answer.status, status.get("reason", ""), status["message"], status.get("details"))
+        error = refusal(answer.status, status.get("reason", ""), status["message"], status.get("details"))
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise ApiError(answer.status, answer.reason or "", text.strip()[:200]) from None
+        error = refusal(answer.status, answer.reason or "", text.strip()[:200])
+    if isinstance(error, _ComeBack):
+        error.seconds = int(after)
+    raise error

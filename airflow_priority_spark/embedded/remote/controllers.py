@@ -24,7 +24,7 @@ from airflow_priority_spark.embedded.errors import ApiError
 from airflow_priority_spark.embedded.kinds import CUSTOM_RESOURCE_DEFINITIONS, SPARK_APPLICATIONS
 from airflow_priority_spark.embedded.kubelet import Kubelet
 from airflow_priority_spark.embedded.logbook import LogBook
-from airflow_priority_spark.embedded.objects import Object
+from airflow_priority_spark.embedded.objects import Object, is_terminating
 from airflow_priority_spark.embedded.programs import RuntimeSettings, SparkPrograms
 from airflow_priority_spark.embedded.remote.api import RemoteApi, path_of
 from airflow_priority_spark.embedded.remote.client import RemoteClient
@@ -131,13 +131,16 @@ class Controllers:
         """Create the CRD when there is none, and wait until it is served; returns it if it is ours."""
         body = spark_application_crd()
         name = body["metadata"]["name"]
-        if await self._client.get(CUSTOM_RESOURCE_DEFINITIONS, "", name) is not None:
-            return None
+        end = asyncio.get_running_loop().time() + ESTABLISH_SECONDS
+        while known := await self._client.get(CUSTOM_RESOURCE_DEFINITIONS, "", name):
+            # One that is on its way out serves nobody; the name is free once it is gone.
+            if not is_terminating(known) or asyncio.get_running_loop().time() > end:
+                return None
+            await asyncio.sleep(0.2)
         metadata = {**body["metadata"], "annotations": _APPROVED}
         made = await self._client.create(
             CUSTOM_RESOURCE_DEFINITIONS, "", {"metadata": metadata, "spec": body["spec"]}
         )
-        end = asyncio.get_running_loop().time() + ESTABLISH_SECONDS
         while True:
             try:
                 await self._api.request("GET", path_of(SPARK_APPLICATIONS))

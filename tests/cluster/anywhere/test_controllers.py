@@ -3,9 +3,11 @@
 
 import re
 import ssl
+import threading
 import urllib.request
 
 import pytest
+from kubernetes import client
 
 from airflow_priority_spark.embedded import option_values
 from airflow_priority_spark.embedded.remote.process import ControllersDidNotStart, ControllersProcess
@@ -108,6 +110,30 @@ def test_controllers_come_through_an_api_server_that_is_away_for_a_while(bare, c
     team.until_state("team", "second", "COMPLETED")
     lost = re.findall(r"watch of (\S+) lost", controllers.log.read_text())
     assert sorted(lost) == ["pods", "sparkapplications.sparkoperator.k8s.io"], "each is said once"
+
+
+def test_controllers_wait_when_a_busy_api_server_says_when_to_come_back(bare, tmp_path):
+    bare.faults.add("throttled", retry_after=1, resource="nodes", count=2)
+
+    with ControllersProcess.start(bare.kubeconfig, tmp_path / "log", nodes=1):
+        assert bare.faults.list() == [], "it was throttled"
+
+
+def test_controllers_bring_the_definition_when_one_is_just_being_deleted(start_cluster, tmp_path):
+    kubeconfig = start_cluster(bare=True).kubeconfig
+    kubernetes = Kubernetes(kubeconfig)
+    api = client.ApiextensionsV1Api(kubernetes.api)
+    name = "sparkapplications.sparkoperator.k8s.io"
+    old = api.patch_custom_resource_definition(name, {"metadata": {"finalizers": ["example.com/slow"]}})
+    api.delete_custom_resource_definition(name)
+    free = lambda: api.patch_custom_resource_definition(name, {"metadata": {"finalizers": None}})  # noqa: E731
+    timer = threading.Timer(1, free)
+    timer.start()
+
+    with ControllersProcess.start(kubeconfig, tmp_path / "log", nodes=1):
+        timer.join()
+        assert api.read_custom_resource_definition(name).metadata.uid != old.metadata.uid
+        kubernetes.submit("default", spark_application("app"))
 
 
 def test_without_a_kubeconfig_the_command_says_so(tmp_path):

@@ -18,6 +18,9 @@ _NODES = "/api/v1/nodes"
 _BEAT_SECONDS = 10.0
 # A quota controller looks for new kinds every half a minute.
 _DISCOVERY_SECONDS = 40.0
+# An API server forgets its history every five minutes, and the first time only what is older than that.
+_COMPACTION_SECONDS = 660.0
+_FIRST_STATE = "/api/v1/configmaps?limit=1&resourceVersionMatch=Exact&resourceVersion=1"
 
 
 def has_nodes(server: Server) -> bool:
@@ -42,12 +45,24 @@ def prepared(server: Server) -> Iterator[None]:
     server.answer(listed, {})
     if code == 201:
         time.sleep(_DISCOVERY_SECONDS)
+    _await_history(server)
     try:
         with heartbeats(server):
             yield
     finally:
         if code == 201:
             server.send(Request("", "DELETE", f"{_CRDS}/{name}"), {})
+
+
+def _await_history(server: Server) -> None:
+    """Wait until a server that has only just started has forgotten its first state: no 410 before that."""
+    end = time.monotonic() + _COMPACTION_SECONDS
+    told = False
+    while server.send(Request("", "GET", _FIRST_STATE), {})[0] != 410 and time.monotonic() < end:
+        if not told:
+            print("the other cluster still knows its first state: waiting for its first compaction (10 min)")
+            told = True
+        time.sleep(_BEAT_SECONDS)
 
 
 @contextmanager

@@ -134,7 +134,9 @@ def test_apply_owns_fields_conflicts_over_them_and_drops_what_it_no_longer_names
     ]
     assert dropped["data"] == {"a": "1", "c": "3"}
     assert taken["data"] == {"a": "9", "c": "3"}
-    assert {entry["manager"] for entry in taken["metadata"]["managedFields"]} == {"first", "second"}
+    assert {entry["manager"] for entry in taken["metadata"]["managedFields"]} == {"second"}, (
+        "first has nothing left"
+    )
 
 
 def test_apply_creates_an_application_and_notices_who_changed_it(kubernetes, namespace):

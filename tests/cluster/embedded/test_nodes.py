@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nodes that are not ready, that throw pods out, that go; and what their pods have to expect."""
 
+import asyncio
+
 import pytest
 
 from airflow_priority_spark.embedded.kinds import NODES, PODS
+from airflow_priority_spark.embedded.kubelet import Kubelet
+from airflow_priority_spark.embedded.logbook import LogBook
 from airflow_priority_spark.embedded.node_lifecycle import NodeLifecycle
 from airflow_priority_spark.embedded.orphans import Orphans
 from airflow_priority_spark.embedded.taint_eviction import TaintEviction, tolerated_seconds
@@ -140,3 +144,26 @@ async def test_a_pod_bound_to_a_node_that_never_was_is_collected(plane):
     plane.pod("a", nodeName="nowhere")
 
     await until(lambda: plane.find("a") is None, "a is collected")
+
+
+async def test_no_kubelet_serves_a_node_that_does_not_exist_until_it_does(plane):
+    Kubelet(plane.client, Pauses(), LogBook())
+    plane.pod("gone", nodeName="late")
+    plane.pod("a", nodeName="late")
+    plane.end("gone", grace=30)
+    await asyncio.sleep(0)
+
+    assert plane.find("gone") is not None, "nobody ends it"
+    assert plane.find("a")["status"]["phase"] == "Pending"
+
+    plane.node("late")
+
+    await until(lambda: plane.find("gone") is None, "the node's kubelet ends the one")
+    await until(lambda: plane.find("a")["status"]["phase"] == "Running", "and runs the other")
+
+
+class Pauses:
+    """Containers that do nothing."""
+
+    def program(self, pod, log):
+        return None

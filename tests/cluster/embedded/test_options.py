@@ -27,6 +27,7 @@ def read(*line):
     return ClusterSettings.from_arguments(parser().parse_args([*line]))
 
 
+@pytest.mark.embedded_only("daemons, autoscaler and lag are options of its own")
 def test_pods_find_nodes_that_daemons_have_their_share_of(kubernetes, namespace):
     kubernetes.core.create_namespaced_pod(namespace, pod("small", cpu="1500m"))
     kubernetes.core.create_namespaced_pod(namespace, pod("large", cpu="3"))
@@ -57,6 +58,7 @@ def test_an_evicted_pod_goes_with_its_grace_and_says_why(kubernetes, namespace):
     kubernetes.core.patch_namespaced_pod("a", namespace, {"metadata": {"finalizers": None}})
 
 
+@pytest.mark.embedded_only("daemons, autoscaler and lag are options of its own")
 def test_a_cluster_lags_with_its_quotas_as_it_is_told_to(kubernetes, namespace):
     kubernetes.set_quota(namespace, {"pods": "3"})
     kubernetes.core.create_namespaced_pod(namespace, pod("a", cpu="100m"))

@@ -83,10 +83,17 @@ def test_an_image_that_cannot_be_pulled_keeps_the_pod_waiting_with_its_reason(
             return [each[0].state.waiting.reason for each in statuses if each]
 
         eventually(lambda: waiting() == ["ImagePullBackOff"], "the driver says why it waits")
-        assert kubernetes.state(namespace, "app") == "SUBMITTED"
-        assert observed.pods(namespace)["app-driver"].counts_quota, "it holds its room all the same"
-        events = kubernetes.core.list_namespaced_event(namespace).items
-        assert any('Failed to pull image "spark:4.0.0"' in event.message for event in events)
+        kubernetes.until_state(namespace, "app", "SUBMITTED")
+        # The observer's watch and the test's own requests come to know of the pod one before the other.
+        seen = lambda: observed.pods(namespace).get("app-driver")  # noqa: E731
+        eventually(seen, "the picture has the driver")
+        assert seen().counts_quota, "it holds its room all the same"
+
+        def said():
+            events = kubernetes.core.list_namespaced_event(namespace).items
+            return any('Failed to pull image "spark:4.0.0"' in event.message for event in events)
+
+        eventually(said, "an event says which image")
     kubernetes.until_state(namespace, "app", "COMPLETED", "RUNNING")
 
 
@@ -97,7 +104,7 @@ def test_a_lagging_operator_leaves_applications_without_a_state(faults, observed
         time.sleep(1)
         assert kubernetes.state(namespace, "app") == ""
         assert kubernetes.pods(namespace) == []
-        assert observed.view.fresh
+        eventually(observed.is_fresh, "the picture is fresh")
     kubernetes.until_state(namespace, "app", "COMPLETED", "RUNNING")
 
 

@@ -22,7 +22,7 @@ from airflow_priority_spark.arbiter.actions import (
 from airflow_priority_spark.arbiter.configuration import Declaration
 from airflow_priority_spark.cli.declaration_file import read_declaration
 from airflow_priority_spark.errors import InvalidInput, NotFound
-from airflow_priority_spark.settings import Settings
+from airflow_priority_spark.settings import CAPACITY_MODES, Settings
 from airflow_priority_spark.store.models import Queue
 from airflow_priority_spark.store.site import SITE_KEYS, read_site
 from tests.store.rows import CLUSTER
@@ -218,7 +218,7 @@ def test_every_setting_that_the_tables_may_hold_can_be_set_and_is_an_option_too(
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ({"mode": "nodes"}, "mode: 'nodes' is not valid; allowed: auto, quota, quota+nodes"),
+        ({"mode": "nodes"}, f"mode: 'nodes' is not valid; allowed: {', '.join(CAPACITY_MODES)}"),
         ({"nodes": "some"}, "nodes: 'some' is not valid; allowed: auto, fixed, elastic"),
     ],
 )

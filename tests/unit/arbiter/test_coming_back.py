@@ -223,6 +223,17 @@ def test_an_orphaned_attempt_without_application_goes_back_to_its_position(world
     assert world.admitted() == ["first", "first"], "the second did not overtake it"
 
 
+def test_a_lost_attempt_that_left_no_application_is_not_passed_in_the_cycle_that_finds_out(world):
+    world.defer("first", demand=SMALL)
+    world.cycle()
+    world.replace_task("first", TaskInstanceState.RUNNING)
+    world.cycle()
+    world.defer_again("first", builders.make_request(demand=SMALL))
+    world.defer("second", demand=SMALL)
+    world.cycle()
+    assert world.admitted() == ["first", "first", "second"]
+
+
 def test_an_orphan_seen_first_by_intake_keeps_its_job_too(world):
     world.defer("first", demand=BIG)
     world.cycle()

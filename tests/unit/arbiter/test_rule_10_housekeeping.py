@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 
 from airflow_priority_spark.arbiter import housekeeping
 from airflow_priority_spark.arbiter.housekeeping import APPLICATIONS
+from airflow_priority_spark.arbiter.sight import applications_of
 from airflow_priority_spark.cluster.applications import Deletion
 from airflow_priority_spark.scheduling.jobs import JobState
 from airflow_priority_spark.store import jobs
@@ -56,7 +57,7 @@ def ids(world: World) -> set[str]:
 
 def clean(world: World, seconds: float = 1.0) -> int:
     world.now += datetime.timedelta(seconds=seconds)
-    return world.loop.housekeeper.clean(world.loop._applications(), world.now)
+    return world.loop.housekeeper.clean(applications_of(world.loop.context), world.now)
 
 
 @pytest.fixture

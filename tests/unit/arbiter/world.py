@@ -35,6 +35,8 @@ class Cluster:
 
     def __init__(self) -> None:
         self.quotas: dict[str, dict[str, str]] = {"team-a": {"requests.cpu": "6"}}
+        #: What each quota's own report says is used.
+        self.used: dict[str, dict[str, str]] = {}
         self.nodes = {"node-1": {"cpu": "100", "memory": "400Gi", "pods": "500"}}
         self.pods: list[PodView] = []
         self.apps: list[ApplicationView] = []
@@ -52,7 +54,13 @@ class Cluster:
             nodes=tuple(NodeView(name, Resources.parse(size)) for name, size in self.nodes.items()),
             pods=tuple(self.pods),
             quotas=tuple(
-                QuotaView(ns, "quota", Resources.parse(hard), Resources(), frozenset(hard))
+                QuotaView(
+                    ns,
+                    "quota",
+                    Resources.parse(hard),
+                    Resources.parse(self.used.get(ns, {})),
+                    frozenset(hard),
+                )
                 for ns, hard in self.quotas.items()
             ),
             namespaces=frozenset({*self.quotas, "default"}),

@@ -4,15 +4,18 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowSkipException, TaskDeferred
 
 from airflow_priority_spark.cluster.connections import resolve
 from airflow_priority_spark.operators import driver
+from airflow_priority_spark.operators.ending import End
 from airflow_priority_spark.spark.request import AdmissionRequest, ConnectionRef
 from airflow_priority_spark.spark.states import quota_refusal
 from airflow_priority_spark.triggers.admission import AdmissionTrigger
+from tests.operator.steps import fire, full_node
 from tests.unit.operators.tasks import JOB, submit, task
 from tests.unit.spark_cluster import DENIED, names, spark_application, task_context
 
@@ -103,6 +106,34 @@ def test_what_kubernetes_noted_about_the_driver_is_in_the_log_of_a_failure_when_
         noted = [line for line in said.lines if line.startswith("[event] ")]
         assert any("Scheduled: Successfully assigned" in line for line in noted) == wanted
         assert noted == sorted(noted, key=lambda line: line.split()[1])
+
+
+def test_what_kubernetes_noted_about_a_driver_that_never_ran_is_in_the_log_too(ref, namespace, listen):
+    spec = full_node(spark_application("pi"))
+    operator = task(ref, namespace, spec=spec, driver_scheduling_timeout=1, log_events_on_failure=True)
+    event = fire(submit(operator))
+    said = listen(operator)
+    with pytest.raises(AirflowException, match="driver_scheduling_timeout is 1 s"):
+        operator.resume_finished(task_context(), event)
+    assert any(line.startswith("[event] ") and " FailedScheduling: 0/" in line for line in said.lines)
+
+
+def test_the_spark_operators_words_are_read_by_the_worker_and_of_its_own_application_only(run, connection):
+    operator, event, _ = run("failed", spec=spark_application("pi", exit_code=3), keep_on_failure=True)
+    end = End.from_event(event)
+    assert (end.error, "ExitCode: 3" in repr(event)) == ("", False)
+    assert "ExitCode: 3" in end.with_error(connection).error
+    for other in (replace(end, uid="of-another"), replace(end, status="completed")):
+        assert other.with_error(connection).error == ""
+    with pytest.raises(AirflowException, match="ExitCode: 3"):
+        operator.resume_finished(task_context(), event)
+
+
+def test_an_end_whose_words_cannot_be_read_is_told_without_them(ref, connection):
+    event = {"connection": ref.to_json(), "status": "failed", "state": "FAILED"}
+    end = End.from_event({**event, "namespace": "nowhere", "name": "pi", "uid": "u"})
+    assert end.with_error(connection) == end
+    assert end.sentence("") == "SparkApplication nowhere/pi ended as FAILED"
 
 
 def test_events_that_may_not_be_read_are_said(cluster, namespace, listen):

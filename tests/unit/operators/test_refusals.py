@@ -110,6 +110,45 @@ def test_a_name_that_only_looks_odd_is_no_reason_to_fail(ref, namespace, name):
         task(ref, namespace, **called(name)).execute(task_context())
 
 
+def section(**entries):
+    return {"template_spec": {"spark": spark_application("pi"), "kubernetes": entries}}
+
+
+PARSER = "a path to, or the text of, a YAML or JSON mapping; Exception when loading resource definition: "
+UNREADABLE = [
+    ({"application_file": "kind: ["}, "application_file: 'kind: ['", PARSER),
+    ({"application_file": "a: 1\n---\nb: 2"}, "application_file: 'a: 1\\n---\\nb: 2'", PARSER),
+    ({"application_file": "[" + "x" * 99}, f"application_file: '[{'x' * 59}…'", PARSER),
+    ({"application_file": ["app.yaml"]}, "application_file: ['app.yaml']", "a path to, or the text of, a "),
+    ({"template_spec": 5}, "template_spec: 5", "a path to, or the text of, a YAML or JSON mapping"),
+    (section(tolerations={"key": "spot"}), "kubernetes.tolerations: {'key': 'spot'}", "a list"),
+    (section(node_selector=["ssd"]), "kubernetes.node_selector: ['ssd']", "a mapping"),
+    (section(env_vars=5), "kubernetes.env_vars: 5", "what the stock provider takes there; it says Expected"),
+    (section(image_pull_secrets=5), "kubernetes.image_pull_secrets: 5", "what the stock provider takes"),
+    (
+        with_spec(driver={"container_resources": {"cpu": 5}}),
+        "spec.driver.container_resources.cpu: 5",
+        "a mapping",
+    ),
+    (
+        with_spec(driver={"container_resources": {"gpu": {"name": "nvidia.com/gpu", "quantity": "two"}}}),
+        "spec.driver.gpu.quantity: 'two'",
+        "a whole number of at least 1",
+    ),
+    ({"labels": ["team"]}, "labels: ['team']", "a mapping of strings"),
+]
+
+
+@pytest.mark.parametrize(
+    ("options", "found", "allowed"), UNREADABLE, ids=[case[1].partition(":")[0] for case in UNREADABLE]
+)
+def test_what_cannot_be_read_fails_at_once_by_the_name_of_its_argument(ref, options, found, allowed):
+    given = {"template_spec": None, **options} if "application_file" in options else options
+    with pytest.raises(AirflowFailException) as caught:
+        task(ref, "n", **given).execute(task_context())
+    assert str(caught.value).startswith(f"{found} is not valid; allowed: {allowed}")
+
+
 MORE = "AIRFLOW__PRIORITY_SPARK__MORE_PRIORITIES"
 
 

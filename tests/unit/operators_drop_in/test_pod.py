@@ -5,96 +5,38 @@ from __future__ import annotations
 
 import datetime
 import time
-from types import SimpleNamespace
 
 import pytest
-from airflow.providers.cncf.kubernetes.operators.job import KubernetesJobOperator
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.providers.cncf.kubernetes.triggers.pod import KubernetesPodTrigger
 from airflow.sdk import DAG
 from airflow.sdk._shared.module_loading import import_string
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferred
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from airflow.triggers.base import TriggerEvent
 from kubernetes.client import models as k8s
 
 from airflow_priority_spark.cluster.convert import pod as read_pod
 from airflow_priority_spark.cluster.kinds import PODS
 from airflow_priority_spark.cluster.transport import request_json
-from airflow_priority_spark.operators.admission_mixin import TEMPLATED, AdmissionMixin
-from airflow_priority_spark.operators.pod import PriorityKubernetesPodOperator, pod_demand
-from airflow_priority_spark.scheduling.model import Demand, Grant, PodScope, QueueKey
+from airflow_priority_spark.operators.pod import PriorityKubernetesPodOperator
+from airflow_priority_spark.scheduling.model import Grant, QueueKey
 from airflow_priority_spark.scheduling.usage import promises_of, usage_of
 from airflow_priority_spark.spark.admission import AdmissionEvent
 from airflow_priority_spark.spark.identity import LABEL_JOB, LABEL_TASK_KEY, TaskKey
-from airflow_priority_spark.spark.request import AdmissionRequest
 from airflow_priority_spark.triggers import settling
 from airflow_priority_spark.triggers.pod import PriorityPodTrigger
-from tests.unit.spark_cluster import TaskInstance
+from tests.unit.operators_drop_in.pods import (
+    INSTANCE,
+    JOB,
+    admitted,
+    context,
+    deferral,
+    request_of,
+    resources,
+    task,
+)
 
-JOB = "11111111-2222-3333-4444-555555555555"
-INSTANCE = "instance-1"
 GIB = 2**30
-
-
-def context(**more):
-    ti = {
-        "id": "attempt-1",
-        "dag_id": "sales",
-        "run_id": "run-1",
-        "task_id": "clean",
-        "map_index": -1,
-        "try_number": 1,
-        "start_date": datetime.datetime.now(datetime.UTC),
-        "xcom": {},
-    }
-    instance = TaskInstance(**{**ti, **more})
-    return {
-        "ti": instance,
-        "task_instance": instance,
-        "run_id": instance.run_id,
-        "dag": SimpleNamespace(parent_dag=None),
-    }
-
-
-def resources(**requests):
-    return k8s.V1ResourceRequirements(requests=requests)
-
-
-def task(ref, namespace, **options):
-    given = {
-        "task_id": "clean",
-        "kubernetes_conn_id": ref.conn_id,
-        "config_file": ref.config_file,
-        "namespace": namespace,
-        "name": "clean",
-        "image": "busybox",
-        "container_resources": resources(cpu="500m", memory="1Gi"),
-        "deferrable": True,
-        "on_finish_action": "keep_pod",
-    }
-    return PriorityKubernetesPodOperator(**{**given, **options})
-
-
-def deferral(call, *args):
-    with pytest.raises(TaskDeferred) as caught:
-        call(*args)
-    return caught.value
-
-
-def admitted(**more):
-    event = {
-        "outcome": "admitted",
-        "job_id": JOB,
-        "instance_id": INSTANCE,
-        "admission": 1,
-        "valid_until": time.time() + 60,
-        "waited_seconds": 12.0,
-    }
-    return AdmissionEvent(**{**event, **more}).to_payload()
-
-
-def request_of(deferred):
-    return AdmissionRequest.from_json(deferred.trigger.request)
 
 
 def test_it_asks_for_the_room_of_its_pod_before_the_pod_exists(ref, namespace, kubernetes):
@@ -254,6 +196,21 @@ class TestTrigger:
         assert time.monotonic() - began >= 0.5
 
 
+def test_nothing_the_pod_carries_is_in_a_trigger_or_in_what_a_task_goes_on_with(ref, namespace, kubernetes):
+    secret = "s3cr3t-p4ssw0rd"
+    options = {
+        "env_vars": {"PASSWORD": secret},
+        "arguments": ["--password", secret],
+        "annotations": {"example.com/key": secret},
+    }
+    waits = deferral(task(ref, namespace, **options).execute, context())
+    follows = deferral(task(ref, namespace, **options).resume_admitted, context(), admitted())
+    [pod] = kubernetes.pods(namespace)
+    assert str(pod).count(secret) == 3
+    for deferred in (waits, follows):
+        assert secret not in repr((deferred.trigger.serialize(), deferred.kwargs))
+
+
 def test_an_hour_in_the_queue_does_not_count_against_execution_timeout(ref, namespace):
     hour = datetime.timedelta(hours=1)
     operator = task(ref, namespace, execution_timeout=datetime.timedelta(minutes=10))
@@ -296,6 +253,7 @@ def test_a_cancelled_job_fails_with_its_reason(ref, retry, kind):
             {"deployment_flow": "fast"},
             "deployment_flow: 'fast' is not valid; allowed: priority, observe, legacy",
         ),
+        ({"priority": "urgentest"}, "priority: 'urgentest' is not valid; allowed: "),
         (
             {"container_resources": resources(cpu="lots")},
             "container_resources.cpu: 'lots' is not valid; allowed: ",
@@ -305,7 +263,7 @@ def test_a_cancelled_job_fails_with_its_reason(ref, retry, kind):
             "tolerations.operator: 'Near' is not valid; allowed: Exists or Equal",
         ),
     ],
-    ids=["flow", "quantity", "toleration"],
+    ids=["flow", "priority", "quantity", "toleration"],
 )
 def test_bad_input_fails_at_once_and_names_field_value_and_what_is_allowed(ref, options, message):
     with pytest.raises(AirflowFailException) as caught:
@@ -318,54 +276,6 @@ def test_a_pod_that_names_no_resources_says_that_no_room_is_kept(ref, namespace,
     said = listen(operator)
     deferral(operator.execute, context())
     assert "The pod requests no cpu and no memory: the queue keeps no room" in said.text
-
-
-class TestDemand:
-    def test_containers_count_together_and_an_init_container_alone(self):
-        spec = {
-            "containers": [
-                {"name": "a", "resources": {"requests": {"cpu": "1"}}},
-                {"name": "b", "resources": {"requests": {"cpu": "500m"}}},
-            ],
-            "initContainers": [{"name": "i", "resources": {"requests": {"cpu": "1", "memory": "2Gi"}}}],
-        }
-        [pods] = pod_demand({"spec": spec}).pod_sets
-        assert pods.requests.as_dict() == {"cpu": 1500, "memory": 2 * GIB}
-
-    def test_a_request_that_is_not_given_is_the_limit(self):
-        spec = {"containers": [{"name": "a", "resources": {"limits": {"cpu": "2", "nvidia.com/gpu": "1"}}}]}
-        [pods] = pod_demand({"spec": spec}).pod_sets
-        assert pods.requests.as_dict() == {"cpu": 2000, "nvidia.com/gpu": 1}
-        assert pods.limits.as_dict() == {"cpu": 2000, "nvidia.com/gpu": 1}
-
-    def test_selector_and_tolerations_say_where_it_may_go(self):
-        spec = {
-            "containers": [],
-            "nodeSelector": {"zone": "a"},
-            "tolerations": [{"key": "spot", "operator": "Exists"}],
-        }
-        [pods] = pod_demand({"spec": spec}).pod_sets
-        assert pods.node_selector == (("zone", "a"),)
-        assert pods.tolerations[0].key == "spot"
-
-    def test_affinity_labels_containers_and_quota_scopes_are_carried(self):
-        term = {"topologyKey": "zone", "labelSelector": {"matchLabels": {"app": "x"}}, "namespaces": ["b"]}
-        required = {"requiredDuringSchedulingIgnoredDuringExecution": [term]}
-        spec = {
-            "containers": [{"name": "a"}, {"name": "b"}],
-            "affinity": {"podAntiAffinity": required},
-            "priorityClassName": "low",
-        }
-        [pods] = pod_demand({"spec": spec, "metadata": {"labels": {"app": "x"}}}).pod_sets
-        assert pods.affinity.apart[0].selector[0].holds(dict(pods.labels))
-        assert [container.name for container in pods.containers] == ["a", "b"]
-        assert pods.scope == PodScope("low", best_effort=True, cross_namespace=True)
-
-    def test_the_sidecar_for_xcom_is_counted(self, ref, namespace):
-        request = request_of(deferral(task(ref, namespace, do_xcom_push=True).execute, context()))
-        # The sidecar of the stock provider asks for 1m of CPU and 10Mi of memory.
-        assert request.demand.pod_sets[0].requests["cpu"] == 501
-        assert request.demand.pod_sets[0].requests["memory"] == GIB + 10 * 2**20
 
 
 def test_its_options_are_templated_besides_what_the_stock_operator_templates():
@@ -388,37 +298,3 @@ def test_it_may_be_mapped():
             namespace=["a", "b"]
         )
     assert dag.get_task("t").partial_kwargs["priority"] == "high"
-
-
-class PriorityJobOperator(AdmissionMixin, KubernetesJobOperator):
-    """The author's guide's example: another Kubernetes operator behind the same queue."""
-
-    template_fields = (*KubernetesJobOperator.template_fields, *TEMPLATED)
-
-    def admission_demand(self, context):
-        job = self.build_job_request_obj(context)
-        from kubernetes.client import ApiClient
-
-        return pod_demand(ApiClient().sanitize_for_serialization(job.spec.template))
-
-    def admission_namespace(self, context):
-        return self.namespace
-
-    def carry(self, labels):
-        self.labels = {**self.labels, **labels}
-
-
-def test_the_mixin_puts_another_operator_behind_the_queue(ref, namespace):
-    operator = PriorityJobOperator(
-        task_id="clean",
-        kubernetes_conn_id=None,
-        config_file=ref.config_file,
-        namespace=namespace,
-        name="clean",
-        image="busybox",
-        container_resources=resources(cpu="2"),
-        priority="high",
-    )
-    request = request_of(deferral(operator.execute, context()))
-    assert isinstance(request.demand, Demand)
-    assert request.demand.pod_sets[0].requests["cpu"] == 2000

@@ -21,6 +21,19 @@ REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
             "spec.driver.sidecars: {'name': 'proxy'} is not valid; allowed: a list",
         ),
         ({"sidecars": ["proxy"]}, "spec.driver.sidecars[0]: 'proxy' is not valid; allowed: a mapping"),
+        ({"sidecars": [None]}, "spec.driver.sidecars[0]: None is not valid; allowed: a mapping"),
+        (
+            {"initContainers": [{"name": ["login"]}]},
+            "spec.driver.initContainers[0].name: ['login'] is not valid; allowed: a string",
+        ),
+        (
+            {"tolerations": [{"key": "spot", "value": True}]},
+            "spec.driver.tolerations[0].value: True is not valid; allowed: a string",
+        ),
+        (
+            {"template": {"spec": {"runtimeClassName": ["kata"]}}},
+            "spec.driver.template.spec.runtimeClassName: ['kata'] is not valid; allowed: a string",
+        ),
         ({"gpu": 2}, "spec.driver.gpu: 2 is not valid; allowed: a mapping"),
         (
             {"template": {"spec": {"containers": [{"resources": {"requests": "1Gi"}}]}}},
@@ -38,6 +51,19 @@ def test_a_wrong_shape_is_named(fields, message):
     assert str(caught.value).startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [(2, "values: 2 is not valid; allowed: a list"), ([2], "values[0]: 2 is not valid; allowed: a string")],
+)
+def test_what_an_affinity_compares_with_is_a_list_of_strings(values, message):
+    expression = {"key": "zone", "operator": "In", "values": values}
+    terms = {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
+    with pytest.raises(InvalidInput) as caught:
+        validate_manifest(manifest(driver={"affinity": {"nodeAffinity": {REQUIRED: terms}}}))
+    place = f"spec.driver.affinity.nodeAffinity.{REQUIRED}.nodeSelectorTerms[0].matchExpressions[0]"
+    assert str(caught.value) == f"{place}.{message}"
+
+
 FIELDS = ["sidecars", "initContainers", "template", "tolerations", "gpu", "affinity", "nodeSelector"]
 ODD = [
     7,
@@ -48,7 +74,11 @@ ODD = [
     {"spec": "text"},
     {"spec": {"containers": "text"}},
     {"spec": {"containers": ["text"], "nodeSelector": []}},
+    [None],
+    [{"name": ["text"], "image": {}}],
     [{"resources": {"requests": "text"}}],
+    [{"resources": {"requests": {1: "2"}}}],
+    {"spec": {"runtimeClassName": [1], "tolerations": [None]}},
     {"nodeAffinity": "text"},
     {"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": [{"matchExpressions": ["text"]}]}}},
 ]

@@ -13,6 +13,7 @@ from airflow_priority_spark.triggers.telling import last_lines, summarize
 from airflow_priority_spark.triggers.watching import Snapshot
 from tests.operator.scripts import KEY, LABELS, app, fires, picture, pod, trigger
 
+QUOTA = "exceeded quota: q, requested: pods=1, used: pods=2, limited: pods=2"
 CREATED = "2026-01-01T00:00:00Z"
 
 
@@ -71,6 +72,25 @@ def test_the_log_and_the_event_say_how_executors_failed(listen):
     ]
     assert event["executor_failures"] == "2 executors failed: 2 by exit code 137 (OOMKilled)"
     assert summarize([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("spark-submit --conf spark.hadoop.key=s3cr3t failed", ""),
+        (
+            f"--conf key=s3cr3t: pods is forbidden: {QUOTA}",
+            QUOTA,
+        ),
+    ],
+)
+def test_the_event_has_nothing_of_the_spark_operators_words_but_a_quotas_refusal(listen, words, message):
+    following = trigger()
+    said = listen(following)
+    _, event = fires(following, picture(app("FAILED", error=words)))
+    assert event["message"] == message
+    assert "s3cr3t" not in repr(event)
+    assert words in said.text, "the task log is the author's"
 
 
 def test_the_log_says_what_the_scheduler_says_of_waiting_pods_and_that_they_found_a_node(listen):

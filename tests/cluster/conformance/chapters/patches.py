@@ -21,6 +21,9 @@ from tests.cluster.conformance.request import (
 
 MAPS = f"{OWN}/configmaps"
 PODS = f"{OWN}/pods"
+OWNERS = tuple(
+    f"metadata.managedFields.{index}.{name}" for index in (0, 1) for name in ("manager", "operation")
+)
 DATA = ("code", "data", "metadata.labels")
 
 
@@ -195,6 +198,7 @@ REQUESTS: list[Request] = [
         APPLY,
         look=DATA,
     ),
+    get("who owns what is left", f"{MAPS}/s", look=OWNERS),
     _apply("the first has lost the field", "s", "me", _applied("s"), look=DATA),
     patch("apply without a manager", f"{MAPS}/s", _applied("s"), APPLY, look=("code", "reason", "message")),
     patch(

@@ -8,101 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.cluster.conformance.request import (
-    ABSENT,
-    CORE,
-    OWN,
-    STRATEGIC,
-    Request,
-    delete,
-    get,
-    patch,
-    pod,
-    post,
-)
+from tests.cluster.conformance.chapters.placing import NODES, PODS, asked, node, placed, refused
+from tests.cluster.conformance.request import Request, delete, get, patch, post
 
-PODS = f"{OWN}/pods"
-NODES = f"{CORE}/nodes"
 TOLERANT = [{"key": "gpu", "operator": "Exists"}]
 CLASSES = "/apis/scheduling.k8s.io/v1/priorityclasses"
-
-
-def _node(name: str, cpu: str, memory: str, pods: str = "110", **spec: Any) -> list[Request]:
-    labels = {
-        "zone": spec.pop("zone"),
-        "disk": spec.pop("disk", "hdd"),
-        "kubernetes.io/hostname": f"{{ns}}-{name}",
-    }
-    capacity = {"cpu": cpu, "memory": memory, "pods": pods}
-    ready = {
-        "type": "Ready",
-        "status": "True",
-        "reason": "KubeletReady",
-        "lastHeartbeatTime": "2099-01-01T00:00:00Z",
-    }
-    path = f"{NODES}/{{ns}}-{name}"
-    # The lifecycle controller takes the taints off that it has put on new nodes.
-    until = ("spec.taints", spec.get("taints", ABSENT))
-    return [
-        post(
-            f"node {name}",
-            NODES,
-            {"metadata": {"name": f"{{ns}}-{name}", "labels": labels}, "spec": spec},
-            compared=False,
-        ),
-        patch(
-            f"status of node {name}",
-            f"{path}/status",
-            {"status": {"capacity": capacity, "allocatable": capacity, "conditions": [ready]}},
-            STRATEGIC,
-            compared=False,
-        ),
-        get(
-            f"node {name} is ready", path, until=None if spec.get("unschedulable") else until, compared=False
-        ),
-    ]
-
-
-def _asked(
-    name: str, *, labels: dict[str, str] | None = None, cpu: str = "1", memory: str = "1Gi", **spec: Any
-) -> dict[str, Any]:
-    body = pod(name, cpu=cpu, memory=memory, schedulerName="default-scheduler", **spec)
-    body["metadata"]["labels"] = labels or {}
-    return body
-
-
-def _refused(title: str, name: str, **spec: Any) -> list[Request]:
-    return [
-        post(f"a pod for: {title}", PODS, _asked(name, **spec), compared=False),
-        get(
-            title,
-            f"{PODS}/{name}",
-            until=("status.conditions.0.reason", "Unschedulable"),
-            look=(
-                "status.conditions.0.type",
-                "status.conditions.0.status",
-                "status.conditions.0.reason",
-                "status.conditions.0.message",
-                "status.phase",
-            ),
-        ),
-        delete(f"away after: {title}", f"{PODS}/{name}?gracePeriodSeconds=0", compared=False),
-    ]
-
-
-def _placed(title: str, name: str, *, keep: bool = False, **spec: Any) -> list[Request]:
-    requests = [
-        post(f"a pod for: {title}", PODS, _asked(name, **spec), compared=False),
-        get(title, f"{PODS}/{name}", until=("spec.nodeName", None), look=("spec.nodeName",)),
-    ]
-    return (
-        requests
-        if keep
-        else [
-            *requests,
-            delete(f"away after: {title}", f"{PODS}/{name}?gracePeriodSeconds=0", compared=False),
-        ]
-    )
 
 
 def _affinity(kind: str, rule: str, terms: Any) -> dict[str, Any]:
@@ -150,65 +60,63 @@ def _spread(key: str, when: str = "DoNotSchedule") -> list[dict[str, Any]]:
 
 
 REQUESTS: list[Request] = [
-    *_refused("no nodes at all", "none"),
-    *_node("a", "4", "8Gi", zone="z1", disk="ssd"),
-    *_node("b", "4", "8Gi", zone="z2", taints=[{"key": "gpu", "value": "yes", "effect": "NoSchedule"}]),
-    *_node("c", "2", "4Gi", zone="z2"),
-    *_node("d", "8", "16Gi", zone="z3", unschedulable=True),
-    *_placed("a node selector chooses", "p1", nodeSelector={"disk": "ssd"}),
-    *_placed("a toleration opens a node", "p2", cpu="3", nodeSelector={"zone": "z2"}, tolerations=TOLERANT),
-    *_placed(
+    *refused("no nodes at all", "none"),
+    *node("a", "4", "8Gi", zone="z1", disk="ssd"),
+    *node("b", "4", "8Gi", zone="z2", taints=[{"key": "gpu", "value": "yes", "effect": "NoSchedule"}]),
+    *node("c", "2", "4Gi", zone="z2"),
+    *node("d", "8", "16Gi", zone="z3", unschedulable=True),
+    *placed("a node selector chooses", "p1", nodeSelector={"disk": "ssd"}),
+    *placed("a toleration opens a node", "p2", cpu="3", nodeSelector={"zone": "z2"}, tolerations=TOLERANT),
+    *placed(
         "node affinity chooses",
         "p3",
         affinity=_affinity("nodeAffinity", HARD, _node_terms("zone", "In", "z1")),
     ),
-    *_placed(
+    *placed(
         "node affinity by absence",
         "p4",
         affinity=_affinity("nodeAffinity", HARD, _node_terms("zone", "NotIn", "z1", "z3")),
     ),
-    *_refused("too much cpu", "r1", cpu="5"),
-    *_refused("too much of everything", "r2", cpu="50", memory="500Gi"),
-    *_refused("a selector that nothing has", "r3", nodeSelector={"disk": "tape"}),
-    *_refused("a selector and too much cpu", "r4", cpu="5", nodeSelector={"disk": "ssd"}),
-    *_refused("a toleration and too much cpu", "r5", cpu="5", tolerations=TOLERANT),
-    *_refused(
+    *refused("too much cpu", "r1", cpu="5"),
+    *refused("too much of everything", "r2", cpu="50", memory="500Gi"),
+    *refused("a selector that nothing has", "r3", nodeSelector={"disk": "tape"}),
+    *refused("a selector and too much cpu", "r4", cpu="5", nodeSelector={"disk": "ssd"}),
+    *refused("a toleration and too much cpu", "r5", cpu="5", tolerations=TOLERANT),
+    *refused(
         "an affinity that nothing has",
         "r6",
         affinity=_affinity("nodeAffinity", HARD, _node_terms("zone", "Gt", "5")),
     ),
-    *_refused(
+    *refused(
         "a GPU that nobody has",
         "r7",
         nodeSelector={"zone": "z1"},
         cpu="1000m",
         containers=[{"name": "m", "image": "p", "resources": {"limits": {"nvidia.com/gpu": "1"}}}],
     ),
-    *_placed("first of an app", "w1", labels={"app": "w"}, nodeSelector={"zone": "z1"}, keep=True),
-    *_placed(
+    *placed("first of an app", "w1", labels={"app": "w"}, nodeSelector={"zone": "z1"}, keep=True),
+    *placed(
         "affinity follows it",
         "w2",
         labels={"x": "y"},
         affinity=_affinity("podAffinity", HARD, _near("w", "zone")),
     ),
-    *_placed(
-        "anti-affinity avoids it", "w3", affinity=_affinity("podAntiAffinity", HARD, _near("w", "zone"))
-    ),
-    *_refused(
+    *placed("anti-affinity avoids it", "w3", affinity=_affinity("podAntiAffinity", HARD, _near("w", "zone"))),
+    *refused(
         "anti-affinity leaves nothing",
         "w4",
         nodeSelector={"zone": "z1"},
         affinity=_affinity("podAntiAffinity", HARD, _near("w", "zone")),
     ),
-    *_refused("affinity to nobody", "w5", affinity=_affinity("podAffinity", HARD, _near("nobody", "zone"))),
-    *_placed(
+    *refused("affinity to nobody", "w5", affinity=_affinity("podAffinity", HARD, _near("nobody", "zone"))),
+    *placed(
         "affinity to oneself",
         "w6",
         labels={"app": "self"},
         nodeSelector={"zone": "z1"},
         affinity=_affinity("podAffinity", HARD, _near("self", "zone")),
     ),
-    *_placed(
+    *placed(
         "an app that wants to be alone",
         "w7",
         labels={"app": "alone"},
@@ -216,8 +124,8 @@ REQUESTS: list[Request] = [
         affinity=_affinity("podAntiAffinity", HARD, _near("alone", "zone")),
         keep=True,
     ),
-    *_refused("is left alone", "w8", labels={"app": "alone"}, nodeSelector={"zone": "z1"}),
-    *_placed(
+    *refused("is left alone", "w8", labels={"app": "alone"}, nodeSelector={"zone": "z1"}),
+    *placed(
         "spread: first",
         "s1",
         labels={"app": "s"},
@@ -225,53 +133,53 @@ REQUESTS: list[Request] = [
         topologySpreadConstraints=_spread("zone"),
         keep=True,
     ),
-    *_placed(
+    *placed(
         "spread: second goes elsewhere",
         "s2",
         labels={"app": "s"},
         topologySpreadConstraints=_spread("zone"),
         keep=True,
     ),
-    *_refused(
+    *refused(
         "spread: leaves nothing",
         "s3",
         cpu="3",
         labels={"app": "s"},
         topologySpreadConstraints=_spread("rack"),
     ),
-    *_placed(
+    *placed(
         "spread: a wish only",
         "s4",
         labels={"app": "s"},
         nodeSelector={"zone": "z1"},
         topologySpreadConstraints=_spread("rack", "ScheduleAnyway"),
     ),
-    *_placed(
+    *placed(
         "affinity to pods of namespaces by their labels",
         "w9",
         nodeSelector={"disk": "hdd"},
         affinity=_affinity("podAntiAffinity", HARD, [{**_near("w", "zone")[0], "namespaceSelector": {}}]),
     ),
-    *_refused(
+    *refused(
         "anti-affinity to pods of chosen namespaces",
         "w10",
         nodeSelector={"zone": "z1"},
         affinity=_affinity("podAntiAffinity", HARD, [{**_near("w", "zone")[0], "namespaceSelector": OURS}]),
     ),
-    *_placed(
+    *placed(
         "anti-affinity to pods of no namespace",
         "w11",
         nodeSelector={"zone": "z1"},
         affinity=_affinity("podAntiAffinity", HARD, [{**_near("w", "zone")[0], "namespaceSelector": NOBODY}]),
     ),
-    *_refused(
+    *refused(
         "spread: fewer domains than asked for",
         "s5",
         labels={"app": "s"},
         nodeSelector={"zone": "z1"},
         topologySpreadConstraints=[{**_spread("zone")[0], "minDomains": 5}],
     ),
-    *_placed(
+    *placed(
         "spread: apart by another label",
         "s6",
         labels={"app": "s", "turn": "2"},
@@ -289,13 +197,13 @@ REQUESTS: list[Request] = [
         {"metadata": {"name": "{ns}-polite"}, "value": 1000, "preemptionPolicy": "Never"},
         compared=False,
     ),
-    *_refused(
+    *refused(
         "an init container larger than the rest",
         "i1",
         nodeSelector={"disk": "ssd"},
         initContainers=[{"name": "i", "image": "p", "resources": {"requests": {"cpu": "5"}}}],
     ),
-    *_placed(
+    *placed(
         "init containers one after the other",
         "i2",
         nodeSelector={"disk": "ssd"},
@@ -303,14 +211,14 @@ REQUESTS: list[Request] = [
             {"name": f"i{number}", "image": "p", "resources": {"requests": {"cpu": "4"}}} for number in (1, 2)
         ],
     ),
-    *_refused(
+    *refused(
         "a sidecar counts with the containers",
         "i3",
         cpu="3",
         nodeSelector={"disk": "ssd"},
         initContainers=[_sidecar("2")],
     ),
-    *_refused(
+    *refused(
         "a sidecar counts with later init containers",
         "i4",
         nodeSelector={"disk": "ssd"},
@@ -319,7 +227,7 @@ REQUESTS: list[Request] = [
             {"name": "i", "image": "p", "resources": {"requests": {"cpu": "3"}}},
         ],
     ),
-    *_placed(
+    *placed(
         "a sidecar does not count with earlier init containers",
         "i5",
         nodeSelector={"disk": "ssd"},
@@ -338,23 +246,21 @@ REQUESTS: list[Request] = [
         },
         compared=False,
     ),
-    *_refused("overhead counts", "o1", cpu="3500m", nodeSelector={"disk": "ssd"}, runtimeClassName="{ns}-vm"),
-    *_placed("overhead fits", "o2", cpu="3", nodeSelector={"disk": "ssd"}, runtimeClassName="{ns}-vm"),
+    *refused("overhead counts", "o1", cpu="3500m", nodeSelector={"disk": "ssd"}, runtimeClassName="{ns}-vm"),
+    *placed("overhead fits", "o2", cpu="3", nodeSelector={"disk": "ssd"}, runtimeClassName="{ns}-vm"),
     patch(
         "node a would rather not",
         f"{NODES}/{{ns}}-a",
         {"spec": {"taints": [{"key": "busy", "effect": "PreferNoSchedule"}]}},
         compared=False,
     ),
-    *_placed("reluctance is no refusal", "t1", nodeSelector={"disk": "ssd"}),
+    *placed("reluctance is no refusal", "t1", nodeSelector={"disk": "ssd"}),
     patch("node a does not mind", f"{NODES}/{{ns}}-a", {"spec": {"taints": None}}, compared=False),
-    *_placed(
+    *placed(
         "a pod that tolerates for a moment", "t2", keep=True, nodeSelector={"disk": "ssd"}, tolerations=MOMENT
     ),
-    *_placed(
-        "a pod that tolerates for ever", "t3", keep=True, nodeSelector={"disk": "ssd"}, tolerations=EVER
-    ),
-    *_placed("a pod that does not tolerate", "t4", keep=True, nodeSelector={"disk": "ssd"}),
+    *placed("a pod that tolerates for ever", "t3", keep=True, nodeSelector={"disk": "ssd"}, tolerations=EVER),
+    *placed("a pod that does not tolerate", "t4", keep=True, nodeSelector={"disk": "ssd"}),
     patch(
         "node a throws out",
         f"{NODES}/{{ns}}-a",
@@ -369,18 +275,18 @@ REQUESTS: list[Request] = [
         for number in (2, 3, 4)
     ],
     patch("node a lets stay", f"{NODES}/{{ns}}-a", {"spec": {"taints": None}}, compared=False),
-    *_placed("a full node", "full", cpu="4", nodeSelector={"disk": "ssd"}, keep=True),
-    *_refused("no room and no priority", "v0", cpu="2", nodeSelector={"disk": "ssd"}),
-    *_refused(
+    *placed("a full node", "full", cpu="4", nodeSelector={"disk": "ssd"}, keep=True),
+    *refused("no room and no priority", "v0", cpu="2", nodeSelector={"disk": "ssd"}),
+    *refused(
         "no room and polite", "v1", cpu="2", nodeSelector={"disk": "ssd"}, priorityClassName="{ns}-polite"
     ),
-    *_refused(
+    *refused(
         "preemption cannot help", "v2", cpu="9", nodeSelector={"disk": "ssd"}, priorityClassName="{ns}-high"
     ),
     post(
         "a pod with priority",
         PODS,
-        _asked("v3", cpu="2", nodeSelector={"disk": "ssd"}, priorityClassName="{ns}-high"),
+        asked("v3", cpu="2", nodeSelector={"disk": "ssd"}, priorityClassName="{ns}-high"),
         compared=False,
     ),
     get(
@@ -401,7 +307,7 @@ REQUESTS: list[Request] = [
     post(
         "a pod behind a gate",
         PODS,
-        _asked("gated", schedulingGates=[{"name": "example.com/wait"}]),
+        asked("gated", schedulingGates=[{"name": "example.com/wait"}]),
         look=("spec.schedulingGates",),
     ),
     get("is gated", f"{PODS}/gated", until=("status.conditions.0.reason", None), look=("status.conditions",)),
