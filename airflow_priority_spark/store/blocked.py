@@ -8,6 +8,7 @@ counts for what its head waits for.
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -19,10 +20,12 @@ from airflow_priority_spark.store.models import Job, Queue
 def waiting_for(session: Session, cluster_id: str) -> dict[str, dict[str, int]]:
     """Return namespace → blocking resource → queued jobs of a cluster (two statements, or one)."""
     of_cluster = (Queue.cluster_id == cluster_id, Job.state == JobState.QUEUED.value)
+    # Never missing: only jobs that have one are asked.
+    blocking: Any = func.min(Job.blocking_resource)
     heads = {
         (queue_id, pool): (namespace, resource)
         for queue_id, pool, namespace, resource in session.execute(
-            select(Job.queue_id, Job.pool, Queue.namespace, func.min(Job.blocking_resource))
+            select(Job.queue_id, Job.pool, Queue.namespace, blocking)
             .join(Queue, Queue.id == Job.queue_id)
             .where(*of_cluster, Job.blocking_resource.is_not(None))
             .group_by(Job.queue_id, Job.pool, Queue.namespace)

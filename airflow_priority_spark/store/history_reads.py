@@ -169,7 +169,7 @@ def usage_series(session: Session, window: Window, namespace: str | None = None)
             select(func.max(CapacitySnapshot.id), step)
             .where(*window.holds(CapacitySnapshot.taken_at))
             .group_by(CapacitySnapshot.cluster_id, step)
-        ).all()  # type: ignore[arg-type] # two columns make pairs
+        ).all()
     )
     rows = session.execute(
         select(CapacitySnapshot.id, Cluster.name, CapacitySnapshot.data["quotas"])
@@ -181,10 +181,7 @@ def usage_series(session: Session, window: Window, namespace: str | None = None)
         for quota in quotas or ():
             if namespace in (None, quota["namespace"]):
                 _note(found, window.steps, cluster, quota, last[picture_id])
-    return tuple(
-        UsageSeries(*key, *zip(*points, strict=True))  # type: ignore[arg-type] # pairs make two tuples
-        for key, points in sorted(found.items())
-    )
+    return tuple(UsageSeries(*key, *zip(*points, strict=True)) for key, points in sorted(found.items()))
 
 
 def _note(

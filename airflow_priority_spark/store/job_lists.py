@@ -131,7 +131,7 @@ def _open(states: Collection[JobState] | None) -> Collection[JobState]:
     return every if states is None else every & frozenset(states)
 
 
-def _joined(statement: Select[Any]) -> Select[Any]:
+def _joined(statement: Any) -> Any:
     return (
         statement.select_from(Job)
         .join(Queue, Queue.id == Job.queue_id)

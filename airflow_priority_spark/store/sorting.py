@@ -84,13 +84,15 @@ class Order:
         return or_(*alternatives)
 
     def _further(self, column: Any, value: Any) -> ColumnElement[bool]:
+        further: ColumnElement[bool]
         if self.descending:
-            return column.is_not(None) if value is None else column < value
-        if value is None:
-            return false()
-        if column.property.columns[0].nullable:
-            return or_(column > value, column.is_(None))
-        further: ColumnElement[bool] = column > value
+            further = column.is_not(None) if value is None else column < value
+        elif value is None:
+            further = false()
+        else:
+            further = column > value
+            if column.property.columns[0].nullable:
+                further = or_(further, column.is_(None))
         return further
 
     def cursor(self, values: Sequence[Any]) -> str:

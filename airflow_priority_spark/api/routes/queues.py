@@ -40,7 +40,7 @@ def list_queues(access: AccessDep, session: SessionDep, now: NowDep, settings: S
 
 def _queues(
     session: Session, access: Access, settings: Settings, now: datetime.datetime
-) -> Sequence[answers.Queue]:
+) -> list[answers.Queue]:
     site = read_site(session, settings)
     pictures = {picture.cluster_id: picture.data for picture in latest_snapshots(session, now)}
     found = read_queues(session, now, protection_seconds=site.head_protection_seconds)
