@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from opentelemetry import trace
 from sqlalchemy.exc import DBAPIError
 
 from airflow_priority_spark.arbiter.applications import Applications
@@ -56,6 +57,7 @@ from airflow_priority_spark.store.snapshots import save_snapshot, save_summary
 from airflow_priority_spark.store.trigger_ids import keep_trigger_ids_unique
 
 log = logging.getLogger(__name__)
+tracer = trace.get_tracer(__name__)
 
 #: However fast a cluster changes, so many seconds lie between two cycles.
 MIN_PAUSE = 0.1
@@ -224,7 +226,10 @@ class ArbiterLoop:
             self._hurry, applied = False, Applied()
             deliver_due(self.context, self.leadership, self._queues, now)
         else:
-            views, applications, applied = self._look(now, due=due)
+            # Goes nowhere unless Airflow's tracing is on.
+            with tracer.start_as_current_span("priority_spark.cycle") as span:
+                views, applications, applied = self._look(now, due=due)
+                span.set_attributes({"priority_spark.admitted": applied.admitted, "priority_spark.due": due})
         self._hurry = self._hurry or not took_all
         self.housekeeper.clean(applications, now)
         self._save_pictures(views, now)

@@ -90,7 +90,9 @@ def test_without_tables_it_lives_but_is_not_ready_and_says_which_command_to_run(
 
 def test_over_tls(site, serve, tmp_path):
     certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
-    wanted = "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
+    wanted = (
+        "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
+    )
     files = ["-keyout", str(key), "-out", str(certificate)]
     subprocess.run(["openssl", *wanted.split(), *files], check=True, capture_output=True)
     exporter = serve(metrics_tls_certificate=str(certificate), metrics_tls_key=str(key))
