@@ -231,8 +231,8 @@ class ArbiterLoop:
                 views, applications, applied = self._look(now, due=due)
                 span.set_attributes({"priority_spark.admitted": applied.admitted, "priority_spark.due": due})
         self._hurry = self._hurry or not took_all
+        self._save_pictures(views, now, at_once=self.housekeeper.due(now))
         self.housekeeper.clean(applications, now)
-        self._save_pictures(views, now)
         return applied
 
     def _look(self, now: datetime.datetime, *, due: bool) -> tuple[Views, Applications, Applied]:
@@ -324,7 +324,7 @@ class ArbiterLoop:
     def _due(last: float | None, interval: float) -> bool:
         return last is None or time.monotonic() - last >= interval
 
-    def _save_pictures(self, views: Views, now: datetime.datetime) -> None:
+    def _save_pictures(self, views: Views, now: datetime.datetime, *, at_once: bool) -> None:
         pictures = {
             cluster_id: cluster_json(view)
             for cluster_id, view in views.items()
@@ -336,7 +336,8 @@ class ArbiterLoop:
         }
         if self.outages.last:
             summary["outage"] = self.outages.last
-        if (pictures, summary) == self._pictured and not self._due(self._pictured_at, PICTURE_SECONDS):
+        due = at_once or self._due(self._pictured_at, PICTURE_SECONDS)
+        if (pictures, summary) == self._pictured and not due:
             return
         self.measures.watches(self.clusters, {key: own.name for key, own in self._queues.clusters.items()})
         with self.leadership.transaction() as session:

@@ -361,11 +361,11 @@ class ArbiterState(Base):
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     epoch: Mapped[int] = mapped_column(BigInteger, nullable=False, default=0)
     cycle: Mapped[int] = mapped_column(BigInteger, nullable=False, default=0)
-    revision: Mapped[int] = mapped_column(BigInteger, nullable=False, default=0, server_default="0")
     holder: Mapped[str] = mapped_column(String(500), nullable=False, default="")
     lease_until: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
     last_cycle_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, nullable=True)
     summary: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), nullable=True)
+    revision: Mapped[int] = mapped_column(BigInteger, nullable=False, default=0, server_default="0")
 
 
 class Tally(Base):
