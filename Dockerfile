@@ -15,22 +15,22 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 # hadolint ignore=DL3006
 FROM ${AIRFLOW_IMAGE} AS airflow
-COPY --from=wheel /wheels /tmp/wheels
 # The versions that Airflow was tested with are those of the image: what is there stays as it is.
-RUN pip freeze --exclude-editable > /tmp/constraints.txt \
+RUN --mount=type=bind,from=wheel,source=/wheels,target=/tmp/wheels \
+    pip freeze --exclude-editable > /tmp/constraints.txt \
     && pip install --no-cache-dir --constraint /tmp/constraints.txt /tmp/wheels/*.whl \
     && rm /tmp/constraints.txt \
     && airflow priority-spark --help > /dev/null
 
 # For compose.yaml only: real Spark drivers, which need Java, and the embedded cluster.
 FROM airflow AS demo
-USER root
+USER 0
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends openjdk-17-jre-headless \
     && rm -rf /var/lib/apt/lists/* \
     && install --directory --owner=airflow --group=root --mode=0770 /cluster
-USER airflow
+USER 50000
 # hadolint ignore=DL3013,DL3042
 RUN pip install --no-cache-dir "pyspark>=4.0,<5" "aiohttp>=3.11"
 

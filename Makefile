@@ -15,7 +15,8 @@ STAMP := $(VENV)/.installed-$(shell { cat pyproject.toml; $(PYTHON) --version 2>
 PYTEST := $(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 .PHONY: help setup system demo test lint format types contract test-unit test-property test-store test-arbiter \
-	test-cluster test-crash conformance test-operator test-e2e test-long test-ha test-metrics dashboards dashboards-check soak bench www www-check www-test clean
+	test-cluster test-crash conformance test-operator test-e2e test-long test-ha test-metrics dashboards dashboards-check test-deploy soak bench \
+	build www www-check www-test clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -102,6 +103,13 @@ soak: setup system ## Minutes of interleaved parking and deferring
 
 test-ha: setup system ## Three arbiters on PostgreSQL: killed and stopped leaders, outages of database and cluster
 	$(PYTEST) tests/ha -s
+
+# With the official chart too: AIRFLOW_CHARTS="airflow-1.22.0.tgz …", of https://airflow.apache.org.
+test-deploy: setup system ## Charts, rights, image, compose file, workflows, dashboards and alerts
+	TEST_AIRFLOW_CHARTS="$(subst $(eval ) ,:,$(abspath $(AIRFLOW_CHARTS)))" $(PYTEST) tests/deploy $(wildcard tests/dashboards tests/metrics)
+
+build: setup ## Wheel and sdist in dist/, tried in a clean environment, and their SBOM
+	scripts/build-release $(BIN)/python
 
 bench: setup system ## Benchmarks of the queue: tables, and JSON in benchmarks/results (FULL=1, ONLY=simulator)
 	$(BIN)/python benchmarks/bench.py $(if $(FULL),--full) $(addprefix --only ,$(ONLY))

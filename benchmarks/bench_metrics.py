@@ -52,22 +52,36 @@ def measure() -> int:
         lambda: datetime.datetime.now(datetime.UTC),
     )
     exporter.start()
-    seconds, size, series = [], 0, 0
+    seconds, cpu, size, series = [], [], 0, 0
     for _ in range(ROUNDS):
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.process_time()
         with urllib.request.urlopen(f"http://127.0.0.1:{exporter.port}/metrics", timeout=60) as answer:
             body = answer.read()
         seconds.append(time.perf_counter() - began)
+        cpu.append(time.process_time() - worked)
         size, series = len(body), sum(not line.startswith(b"#") for line in body.splitlines())
     exporter.close()
+    busy = round(statistics.median(cpu) * 1000, 1)
     median, worst = statistics.median(seconds) * 1000, max(seconds) * 1000
     figures = Figures(
         "metrics",
         f"how long is a scrape while {WAITING} jobs wait?",
         settings={"waiting": WAITING, "admitted": ADMITTED, "database": "sqlite", "scrapes": ROUNDS},
-        rows=[{"median_ms": round(median, 1), "worst_ms": round(worst, 1), "bytes": size, "series": series}],
+        rows=[
+            {
+                "median_ms": round(median, 1),
+                "worst_ms": round(worst, 1),
+                "cpu_ms": busy,
+                "bytes": size,
+                "series": series,
+            }
+        ],
         bounds=["two grouped reads of the open jobs, one of the events that no tally counts yet"],
-        targets=[Target("median scrape, ms", round(median, 1), WANTED_MS, at_most=True)],
+        targets=[
+            Target("median scrape, ms", round(median, 1), WANTED_MS, at_most=True),
+            # On a machine with other work the time of the processor is what tells.
+            Target("processor time of a scrape, client and server, ms", busy, WANTED_MS, at_most=True),
+        ],
     )
     from rich.console import Console
 

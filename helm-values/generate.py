@@ -22,10 +22,10 @@ from helm_python import Chart
 HERE = Path(__file__).resolve().parent
 CHART = HERE / "priority-spark"
 EXAMPLE = HERE / "extra-objects.yaml"
-#: What stands in for the names that only the installation knows, and what Helm puts there.
+#: What stands in for the names that only the installation knows, and what Helm puts there; the longer one first.
 STANDS_FOR = {
-    "release-name": "{{ .Release.Name }}",
     "release-namespace": "{{ .Release.Namespace }}",
+    "release-name": "{{ .Release.Name }}",
     "managed-by: Helm": "managed-by: {{ .Release.Service }}",
 }
 #: What the committed example has: two Spark namespaces, and a Prometheus operator.

@@ -45,10 +45,18 @@ class Housekeeper:
         self._context, self._leadership, self._strays = context, leadership, strays
         self._next: datetime.datetime | None = None
 
+    def due(self, now: datetime.datetime) -> bool:
+        """Tell whether it is time to look for what is old."""
+        wanted = self._context.settings.cleanup_enabled
+        return wanted and (self._next is None or now >= self._next)
+
     def clean(self, applications: Applications, now: datetime.datetime) -> int:
-        """Delete a batch of everything if it is time; return how many rows and applications went."""
+        """Delete a batch of everything if it is time; return how many rows and applications went.
+
+        Only events that are counted in the tallies go: they are to be tallied first.
+        """
         settings = self._context.settings
-        if not settings.cleanup_enabled or (self._next is not None and now < self._next):
+        if not self.due(now):
             return 0
         before = now - datetime.timedelta(seconds=settings.retention_seconds)
         deleted, full = 0, False

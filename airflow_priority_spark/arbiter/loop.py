@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from opentelemetry import trace
 from sqlalchemy.exc import DBAPIError
 
 from airflow_priority_spark.arbiter.abandoning import abandon
@@ -58,6 +59,7 @@ from airflow_priority_spark.store.site import read_site, rules
 from airflow_priority_spark.store.trigger_ids import keep_trigger_ids_unique
 
 log = logging.getLogger(__name__)
+tracer = trace.get_tracer(__name__)
 
 #: However fast a cluster changes, so many seconds lie between two cycles.
 MIN_PAUSE = 0.1
@@ -223,11 +225,15 @@ class ArbiterLoop:
             deliver_due(self.context, self.leadership, self._queues, now)
             applied, more = Applied(), False
         else:
-            views, applied, more = self._look(sight, now, due=due)
+            # Goes nowhere unless Airflow's tracing is on.
+            with tracer.start_as_current_span("priority_spark.cycle") as span:
+                views, applied, more = self._look(sight, now, due=due)
+                span.set_attributes({"priority_spark.admitted": applied.admitted, "priority_spark.due": due})
         self._hurry = more or not took_all
-        self.housekeeper.clean(applications, now)
         self.measures.watches(self.clusters, {key: own.name for key, own in self._queues.clusters.items()})
-        self.pictures.save(views, self._queues, self._summary(), now, hurry=self._hurry)
+        counted = self.housekeeper.due(now)
+        self.pictures.save(views, self._queues, self._summary(), now, hurry=self._hurry, at_once=counted)
+        self.housekeeper.clean(applications, now)
         return applied
 
     def _look(self, sight: Sight, now: datetime.datetime, *, due: bool) -> tuple[Views, Applied, bool]:

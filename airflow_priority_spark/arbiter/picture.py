@@ -37,13 +37,15 @@ class Pictures:
         now: datetime.datetime,
         *,
         hurry: bool,
+        at_once: bool,
     ) -> None:
         """Write the pictures and the summary of the arbiter.
 
         :param queues: clusters without one are of no interest yet, and have no row.
         :param hurry: there is more to do at once, and people can wait a little.
+        :param at_once: write in any case: what happened must be counted before its events are deleted.
         """
-        due = self._saved_at is None or time.monotonic() - self._saved_at >= PICTURE_SECONDS
+        due = at_once or self._saved_at is None or time.monotonic() - self._saved_at >= PICTURE_SECONDS
         if hurry and not due:
             return
         if views != self._drawn[0]:

@@ -111,6 +111,7 @@ def unmounted_volumes(found: list[dict]) -> list[str]:
         if template is None:
             continue
         volumes = {volume["name"] for volume in template["spec"].get("volumes") or ()}
+        volumes |= {claim["metadata"]["name"] for claim in item["spec"].get("volumeClaimTemplates") or ()}
         for container in containers(item):
             missing = {mount["name"] for mount in container.get("volumeMounts") or ()} - volumes
             complaints += [f"{label(item)} / {container['name']}: no volume {name}" for name in missing]

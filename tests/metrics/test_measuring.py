@@ -86,3 +86,19 @@ def test_watches_count_what_is_new_since_the_last_look(world, monkeypatch):
     found = look(world)
     assert found("watch_restarts_total", kind="pods") == 5
     assert found("api_errors_total", kind="pods") == 1
+
+
+def test_a_cycle_is_a_span_where_tracing_is_on(world, monkeypatch):
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    from airflow_priority_spark.arbiter import loop
+
+    spans, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    monkeypatch.setattr(loop, "tracer", provider.get_tracer("test"))
+    world.defer("first")
+    world.cycle(2)
+    found = [span for span in spans.get_finished_spans() if span.name == "priority_spark.cycle"]
+    assert sum(span.attributes["priority_spark.admitted"] for span in found) == 1

@@ -72,7 +72,7 @@ def test_a_job_of_older_tables_is_held_by_nobody_and_was_forgiven_nothing(databa
     go(database, "0002", up=False)
     assert not {"service", "head_retries", "exceeds_demand", "held_reason"} & columns(database)
 
-    go(database, "0003", up=True)
+    go(database, REVISIONS[-1], up=True)
 
     with database.session() as up:
         job = up.get(Job, ended)
@@ -82,7 +82,7 @@ def test_a_job_of_older_tables_is_held_by_nobody_and_was_forgiven_nothing(databa
 
 def test_a_queue_of_older_tables_follows_the_rules_of_the_site(database, session, ended):
     go(database, "0002", up=False)
-    go(database, "0003", up=True)
+    go(database, REVISIONS[-1], up=True)
 
     with database.session() as up:
         queue, pool = up.scalars(select(Queue)).one(), up.scalars(select(Pool)).first()

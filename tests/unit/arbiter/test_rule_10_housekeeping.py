@@ -15,7 +15,7 @@ from airflow_priority_spark.arbiter.housekeeping import APPLICATIONS
 from airflow_priority_spark.arbiter.sight import applications_of
 from airflow_priority_spark.cluster.applications import Deletion
 from airflow_priority_spark.scheduling.jobs import JobState
-from airflow_priority_spark.store import jobs
+from airflow_priority_spark.store import jobs, tallies
 from airflow_priority_spark.store.models import Audit, CapacitySnapshot, Event, Job
 from tests.store.rows import CLUSTER, make_job, make_queue
 from tests.unit.arbiter.world import World
@@ -57,6 +57,9 @@ def ids(world: World) -> set[str]:
 
 def clean(world: World, seconds: float = 1.0) -> int:
     world.now += datetime.timedelta(seconds=seconds)
+    # As every cycle does before: what no tally counts is not deleted.
+    with world.database.session() as session, session.begin():
+        tallies.settle(session)
     return world.loop.housekeeper.clean(applications_of(world.loop.context), world.now)
 
 
