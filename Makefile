@@ -35,7 +35,7 @@ demo: setup ## Run real Spark jobs through real queues (KEEP=1, KUBECONFIG=…)
 	$(BIN)/python demo/run.py $(if $(KEEP),--keep) $(if $(filter command line,$(origin KUBECONFIG)),--kubeconfig "$(KUBECONFIG)")
 
 test: setup system lint types contract ## Everything CI runs
-	$(PYTEST) tests -m "not soak and not long"
+	$(PYTEST) tests -m "not soak and not long and not ui"
 
 lint: setup ## ruff: rules and format
 	$(BIN)/ruff check .
@@ -97,6 +97,9 @@ dashboards-check: setup
 
 test-metrics: setup system ## Metrics, exporter, notifications, dashboards and rules
 	$(PYTEST) tests/metrics tests/dashboards
+
+test-ui: setup system ## Chromium before a real Airflow: the queue view, and the screenshots in docs/images
+	$(PYTEST) tests/ui
 
 soak: setup system ## Minutes of interleaved parking and deferring
 	$(PYTEST) tests -m soak

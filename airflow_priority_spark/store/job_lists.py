@@ -176,13 +176,16 @@ def _mapped(
 def positions(session: Session, jobs: Sequence[Job]) -> Mapping[str, int]:
     """Return job id → place in the line of its priority pool, from 1, of those that are queued.
 
-    One statement, or none; it numbers only the lines that these jobs stand in.
+    One statement, or none; it numbers only the lines that these jobs stand in, down to the last of them.
     """
     queued = [job for job in jobs if job.state == JobState.QUEUED.value]
     if not queued:
         return {}
-    lines = {(job.queue_id, job.pool) for job in queued}
-    in_lines = or_(*(and_(Job.queue_id == queue_id, Job.pool == pool) for queue_id, pool in sorted(lines)))
+    last: dict[tuple[int, str], tuple[datetime.datetime, int]] = {}
+    for job in queued:
+        place, line = (job.position_at, job.position_id), (job.queue_id, job.pool)
+        last[line] = max(place, last.get(line, place))
+    in_lines = or_(*(_down_to(*line, *place) for line, place in sorted(last.items())))
     number = func.row_number().over(
         partition_by=(Job.queue_id, Job.pool), order_by=(Job.position_at, Job.position_id, Job.id)
     )
@@ -195,3 +198,9 @@ def positions(session: Session, jobs: Sequence[Job]) -> Mapping[str, int]:
         select(numbered.c.id, numbered.c.number).where(numbered.c.id.in_([job.id for job in queued]))
     )
     return {job_id: found for job_id, found in rows}  # noqa: C416 - a row is no pair to the type checker
+
+
+def _down_to(queue_id: int, pool: str, at: datetime.datetime, number: int) -> ColumnElement[bool]:
+    """Return the condition for jobs of a line that do not stand behind a place."""
+    before = or_(Job.position_at < at, and_(Job.position_at == at, Job.position_id <= number))
+    return and_(Job.queue_id == queue_id, Job.pool == pool, before)

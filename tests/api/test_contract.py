@@ -57,7 +57,8 @@ def _answers(operation, site, mode) -> str:
 def test_every_answer_is_as_described(site, mode):
     site.job(task_id="first", reason=SCRIPT)
     site.job(task_id="second", map_index=3, user="alice", verdict=None)
-    schema = schemathesis.openapi.from_asgi(DESCRIPTION, site.host)
+    # A stream that is as it should be does not end; its own tests read from it.
+    schema = schemathesis.openapi.from_asgi(DESCRIPTION, site.host).exclude(path_regex="/stream$")
 
     wrong = [_answers(found.ok(), site, mode) for found in schema.get_all_operations()]
 

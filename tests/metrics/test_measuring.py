@@ -39,7 +39,7 @@ def look(world) -> Scrape:
 def written(world) -> None:
     """Run cycles until the pictures are due, as they are every ten seconds."""
     world.cycle()
-    world.loop._pictured_at = None
+    world.loop.pictures._saved_at = None
     world.cycle()
 
 
