@@ -28,7 +28,7 @@ def told(monkeypatch):
 @pytest.fixture
 def world(database):
     made = World(database)
-    made.loop._pictured_at = None
+    made.loop.pictures._saved_at = None
     return made
 
 

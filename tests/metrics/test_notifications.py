@@ -141,7 +141,7 @@ def test_executors_without_a_node_for_too_long_are_told_as_starved(world):
             jobs.move(session, job, JobState.RUNNING, "runs", "arbiter", world.now)
     pod = PodView("team-a", "exec-1", None, Resources.parse({"cpu": "1"}), job_id=job_id, pod_set="executor")
     world.cluster.pods = [pod]
-    views = world.loop.views(world.now)
+    views = world.loop._views(world.now)
     announcer = world.loop.announcer
     import datetime
 
