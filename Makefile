@@ -15,7 +15,7 @@ STAMP := $(VENV)/.installed-$(shell { cat pyproject.toml; $(PYTHON) --version 2>
 PYTEST := $(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 .PHONY: help setup system demo test lint format types contract test-unit test-property test-store test-arbiter \
-	test-cluster test-crash conformance test-operator test-e2e test-long test-ha test-metrics dashboards dashboards-check test-deploy soak bench \
+	test-api test-cluster test-crash conformance test-operator test-e2e test-long test-ha test-metrics dashboards dashboards-check test-deploy soak bench \
 	build www www-check www-test clean
 
 help: ## Show this list
@@ -64,7 +64,7 @@ test-arbiter: setup system ## Every queueing rule and every act of a person, fro
 	$(PYTEST) tests/unit/scheduling tests/unit/arbiter tests/unit/acts tests/property/scheduling tests/property/simulator tests/store
 
 test-api: setup system ## The REST API, with many more examples of its OpenAPI document
-	API_EXAMPLES=100 $(PYTEST) tests/api
+	API_EXAMPLES=100 $(PYTEST) tests/api tests/plugin -m ''
 
 # On another cluster than an embedded one: KUBECONFIG=… on the command line; CONTROLLERS=1 brings nodes, a kubelet
 # and the Spark operator along, for a bare control plane.

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who acts behind the FAB auth manager, with the roles that it brings."""
+"""Who acts behind the FAB auth manager, with the roles that it brings.
+
+Each test sets up FAB's tables and roles; ``make test`` runs the one on roles, ``make test-api`` all.
+"""
 
 from __future__ import annotations
 
@@ -78,6 +81,7 @@ def test_who_may_edit_runs_acts_on_jobs_and_only_an_administrator_on_queues(fab)
     assert picture(fab) == before
 
 
+@pytest.mark.long
 def test_a_right_on_one_dag_is_no_right_to_act_on_another(fab):
     ids = jobs(fab)
 
@@ -92,6 +96,7 @@ def test_a_right_on_one_dag_is_no_right_to_act_on_another(fab):
     assert post(fab, "/jobs/bulk", bulk, user="OneDag").json()["changed"] == 1
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_the_role_editor_knows_the_queue_resource_and_who_was_given_it_sees_the_list(fab, monkeypatch):
     from airflow import plugins_manager
