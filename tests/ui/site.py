@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real Airflow API server with the demo's DAGs, runs and queues, in the middle of a busy night.
 
-The jobs stand in the store as an arbiter leaves them, and none runs beside them: nothing moves while a page is
-looked at, and a test says what a person changed by what differs afterwards.
+The jobs stand in the store as an arbiter leaves them, and none runs beside them: nothing moves while a page
+is looked at, and a test says what a person changed by what differs afterwards.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def _jobs(session: Session, night: Night) -> None:
     store.move(session, refused, JobState.FAILED, why, "arbiter", night.ago(30))
 
 
-def _job(  # noqa: PLR0917 - a row of the tables above
+def _job(
     session: Session,
     night: Night,
     dag_id: str,
@@ -178,7 +178,7 @@ def _job(  # noqa: PLR0917 - a row of the tables above
         select(TaskInstance).where(TaskInstance.dag_id == dag_id, TaskInstance.task_id == task_id)
     ).one()
     task.state, task.try_number, task.start_date = "deferred", 1, night.ago(minutes)
-    one = Resources.parse({"cpu": "1", "memory": "896Mi", "pods": "1"})
+    one = Resources.parse({"cpu": "1", "memory": "896Mi"})
     demand = Demand((PodSet("driver", 1, one), PodSet("executor", executors, one)))
     columns = {
         "dag_id": dag_id,
@@ -240,10 +240,15 @@ def _picture(busy: float = 1.0) -> dict[str, Any]:
         }
         for namespace, keys in QUOTAS.items()
     ]
-    return {
-        "fresh": True, "stale_reason": "", "mode": "quota", "fixed_nodes": True, "quotas": quotas,
-        "own": {name: {"cpu": int(keys["requests.cpu"][1] * busy), "memory": int(keys["requests.memory"][1] * busy),
-                       "pods": int(keys["pods"][1] * busy)} for name, keys in QUOTAS.items()},
-        "nodes": {"count": 3, "ready": 3, "allocatable": {"cpu": 24000, "memory": 48 * GIB},
-                  "requested": {"cpu": 7000, "memory": int(6.125 * GIB)}},
-    }  # fmt: skip
+    own = {
+        namespace: {name.removeprefix("requests."): int(used * busy) for name, (_, used) in keys.items()}
+        for namespace, keys in QUOTAS.items()
+    }
+    nodes = {
+        "count": 3,
+        "ready": 3,
+        "allocatable": {"cpu": 24000, "memory": 48 * GIB},
+        "requested": {"cpu": 7000, "memory": int(6.125 * GIB)},
+    }
+    told = {"fresh": True, "stale_reason": "", "mode": "quota", "fixed_nodes": True}
+    return {**told, "quotas": quotas, "own": own, "nodes": nodes}

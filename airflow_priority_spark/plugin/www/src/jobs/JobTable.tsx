@@ -81,7 +81,7 @@ const JobMenu = ({ job, onAct }: { job: Job; onAct: (act: Act) => void }) => {
         <Menu.Positioner>
           <Menu.Content>
             {acts.map((act) => (
-              <Menu.Item color={ACTS[act].harmful ? "fg.error" : undefined} key={act} value={act}>
+              <Menu.Item color={ACTS[act].harmful ? "red.fg" : undefined} key={act} value={act}>
                 {ACTS[act].label}
               </Menu.Item>
             ))}

@@ -52,7 +52,7 @@ const Reason = ({ job }: { job: Job }) => (
     {job.blocking_resource === null ? undefined : (
       <Badge colorPalette="orange" me={1} size="sm" variant="subtle">{job.blocking_resource}</Badge>
     )}
-    {job.state === "held" ? <Badge colorPalette="amber" me={1} size="sm" variant="solid">held</Badge> : undefined}
+    {job.state === "held" ? <Badge colorPalette="orange" me={1} size="sm" variant="subtle">held</Badge> : undefined}
     <Text as="span" fontSize="sm">{job.sentence || job.reason}</Text>
   </Box>
 );

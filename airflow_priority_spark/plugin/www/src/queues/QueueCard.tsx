@@ -15,7 +15,7 @@ interface QueueCardProps {
 
 const Badges = ({ queue }: { queue: Queue }) => (
   <HStack gap={1}>
-    {queue.paused ? <Badge colorPalette="amber" size="sm" variant="solid">paused</Badge> : undefined}
+    {queue.paused ? <Badge colorPalette="orange" size="sm" variant="subtle">paused</Badge> : undefined}
     {queue.draining ? <Badge colorPalette="purple" size="sm" variant="solid">draining</Badge> : undefined}
     {queue.pools.some((pool) => pool.late) ? <Badge colorPalette="red" size="sm" variant="solid">late</Badge> : undefined}
   </HStack>

@@ -26,7 +26,7 @@ export const UsageBar = ({ use, blocking }: { use: ResourceUse; blocking: boolea
   return (
     <Box>
       <Flex fontSize="xs" gap={2} justifyContent="space-between" mb={0.5}>
-        <Text color={blocking ? "fg.error" : undefined} fontWeight="semibold" truncate>
+        <Text color={blocking ? "red.fg" : undefined} flexShrink={0} fontWeight="semibold">
           {use.resource}
           {blocking ? " (blocking)" : ""}
         </Text>

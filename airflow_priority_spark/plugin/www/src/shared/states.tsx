@@ -4,7 +4,7 @@ import { Badge, HStack } from "@chakra-ui/react";
 import type { JobState } from "../api/types";
 
 const PALETTES: Record<JobState, string> = {
-  held: "amber",
+  held: "orange",
   queued: "queued",
   admitted: "scheduled",
   submitted: "restarting",
@@ -17,7 +17,7 @@ const PALETTES: Record<JobState, string> = {
 export const ENDED: readonly JobState[] = ["succeeded", "failed", "cancelled"];
 
 export const StateBadge = ({ state, children }: { state: JobState; children?: string }) => (
-  <Badge borderRadius="full" colorPalette={PALETTES[state]} fontSize="xs" px={2} py={0.5} variant="solid">
+  <Badge borderRadius="full" colorPalette={PALETTES[state]} fontSize="xs" px={2} py={0.5} variant={state === "held" ? "subtle" : "solid"}>
     {children ?? state}
   </Badge>
 );
