@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tries an installed wheel: does Airflow find everything that the package brings?
+"""Try an installed wheel: does Airflow find everything that the package brings.
 
 Run by ``build-release`` with the Python of a clean environment, isolated from this directory. It uses the
 ``airflow`` command as a person does, on a SQLite database of its own.
@@ -40,7 +40,7 @@ def airflow(home: Path, *arguments: str) -> str:
 
 
 def installed() -> None:
-    """The package is the wheel's, whole, and of one version."""
+    """Check that the package is the wheel's, whole, and of one version."""
     import airflow_priority_spark
 
     place = Path(airflow_priority_spark.__file__).parent
