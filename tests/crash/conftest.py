@@ -10,7 +10,6 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from uuid import UUID
 
 import pytest
 from airflow.models.dag import DagModel
@@ -19,6 +18,7 @@ from airflow.models.log import Log
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.trigger import Trigger
 from sqlalchemy import delete, event, update
+from uuid6 import UUID
 
 from airflow_priority_spark.arbiter import background, loop, picture
 from airflow_priority_spark.store import jobs
@@ -86,7 +86,7 @@ def sites(database, file, monkeypatch):
         _empty(database)
         # The same story has the same ids, and so the same order where nothing else decides.
         ids = random.Random(7)
-        monkeypatch.setattr(jobs, "uuid4", lambda: UUID(int=ids.getrandbits(128), version=4))
+        monkeypatch.setattr(jobs, "new_job_id", lambda: str(UUID(int=ids.getrandbits(128), version=7)))
         site = Site(database, points, **settings)
 
         # What is done every few seconds is done in the same cycles each time.
