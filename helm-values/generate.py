@@ -22,7 +22,7 @@ from helm_python import Chart
 HERE = Path(__file__).resolve().parent
 CHART = HERE / "priority-spark"
 EXAMPLE = HERE / "extra-objects.yaml"
-#: What stands in for the names that only the installation knows, and what Helm puts there; the longer one first.
+#: Stand-ins for names that only the installation knows, and what Helm puts there; the longer one first.
 STANDS_FOR = {
     "release-namespace": "{{ .Release.Namespace }}",
     "release-name": "{{ .Release.Name }}",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tries an installed wheel: does Airflow find everything that the package brings?
+"""Tries an installed wheel: Airflow must find everything that the package brings.
 
 Run by ``build-release`` with the Python of a clean environment, isolated from this directory. It uses the
 ``airflow`` command as a person does, on a SQLite database of its own.
@@ -40,7 +40,7 @@ def airflow(home: Path, *arguments: str) -> str:
 
 
 def installed() -> None:
-    """The package is the wheel's, whole, and of one version."""
+    """Look whether the package is the wheel's, whole, and of one version."""
     import airflow_priority_spark
 
     place = Path(airflow_priority_spark.__file__).parent
@@ -52,7 +52,7 @@ def installed() -> None:
 
 
 def used(home: Path) -> None:
-    """Airflow finds provider, plugin, commands, options and tables."""
+    """Look whether Airflow finds provider, plugin, commands, options and tables."""
     providers = json.loads(airflow(home, "providers", "list", "--output", "json"))
     expect(PACKAGE in {one["package_name"] for one in providers}, "airflow providers list does not name it")
     plugins = json.loads(airflow(home, "plugins", "--output", "json"))

@@ -48,7 +48,7 @@ def test_every_stage_of_the_image_ends_as_airflows_own_user():
 
 def test_the_build_sees_what_the_wheel_needs_and_no_secrets_of_the_directory():
     lines = (ROOT / ".dockerignore").read_text().splitlines()
-    assert [line for line in lines if line and not line.startswith("#")][0] == "*"
+    assert next(line for line in lines if line and not line.startswith("#")) == "*"
     copied = set(re.findall(r"^COPY (?!--)(.+) \S+$", DOCKERFILE, flags=re.MULTILINE))
     sources = {word for line in copied for word in line.split()}
     assert sources == {line.removeprefix("!") for line in lines if line.startswith("!")}
