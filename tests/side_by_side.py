@@ -2,7 +2,7 @@
 """Which tests share a process when ``make test`` runs several side by side.
 
 Most tests wait: for a pod, a lease, a database that starts. Two processes use that time. A file stays
-together, as its tests may share what they started; all of ``e2e`` stays together, as it shares one Airflow, and
+together, as its tests may share what they started. All of ``e2e`` shares one Airflow and stays together; it
 comes first, as it takes longest.
 """
 
