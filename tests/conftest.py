@@ -15,7 +15,13 @@ import tempfile
 
 import pytest
 
-pytest_plugins = ["tests.no_skips", "tests.foreign", "tests.postgresql", "tests.airflow_database"]
+pytest_plugins = [
+    "tests.no_skips",
+    "tests.side_by_side",
+    "tests.foreign",
+    "tests.postgresql",
+    "tests.airflow_database",
+]
 
 if "airflow.settings" in sys.modules:
     raise pytest.UsageError("airflow was imported before tests/conftest.py could give it a home of its own")

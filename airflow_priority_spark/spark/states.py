@@ -20,8 +20,10 @@ RUNNING: Final = "RUNNING"
 COMPLETED: Final = "COMPLETED"
 FAILED: Final = "FAILED"
 
+#: With its numbers; where a text was cut before they end, only the quota's name.
 _REFUSAL: Final = re.compile(
-    r'exceeded quota: [^\n]*?limited: [^\s"]+|failed to validate resource quota(?: "[^"\n]{0,253}")?'
+    r'exceeded quota: (?:[^\n]*?limited: [^\s"]+|[^\s,"]+)'
+    r'|failed to validate resource quota(?: "[^"\n]{0,253}")?'
 )
 
 TERMINAL: Final = frozenset({COMPLETED, FAILED})
@@ -38,7 +40,7 @@ def is_quota_refusal(message: str) -> bool:
     Source: ``plugin/pkg/admission/resourcequota`` ("exceeded quota: NAME, requested: …"), and the
     operator's ``sparkapplication_validator.go`` ("failed to validate resource quota").
     """
-    return "exceeded quota" in message or "failed to validate resource quota" in message
+    return bool(quota_refusal(message))
 
 
 def quota_refusal(message: str) -> str:

@@ -22,6 +22,8 @@ import os, sys
 from pyspark.sql import SparkSession
 
 spark = SparkSession.builder.getOrCreate()
+# Else what the JVM logs meanwhile may stand in the middle of a printed line.
+spark.sparkContext.setLogLevel("ERROR")
 words = spark.sparkContext.textFile(sys.argv[1]).flatMap(str.split).countByValue()
 print("counted", sorted(words.items()), "as", os.environ["WHO"], "on", spark.sparkContext.master)
 print("shuffle", spark.conf.get("spark.sql.shuffle.partitions"), "elsewhere", os.environ.get("AIRFLOW_HOME"))

@@ -4,20 +4,16 @@
 from __future__ import annotations
 
 import datetime
-import time
 from types import SimpleNamespace
 
-import pytest
-from airflow.sdk.exceptions import TaskDeferred
 from kubernetes.client import models as k8s
 
 from airflow_priority_spark.operators.pod import PriorityKubernetesPodOperator
-from airflow_priority_spark.spark.admission import AdmissionEvent
 from airflow_priority_spark.spark.request import AdmissionRequest
+from tests.unit.operators.tasks import INSTANCE, JOB, admitted, deferral
 from tests.unit.spark_cluster import TaskInstance
 
-JOB = "11111111-2222-3333-4444-555555555555"
-INSTANCE = "instance-1"
+__all__ = ["INSTANCE", "JOB", "admitted", "context", "deferral", "request_of", "resources", "task"]
 
 
 def context(**more):
@@ -57,24 +53,6 @@ def task(ref, namespace, **options):
         "on_finish_action": "keep_pod",
     }
     return PriorityKubernetesPodOperator(**{**given, **options})
-
-
-def deferral(call, *args):
-    with pytest.raises(TaskDeferred) as caught:
-        call(*args)
-    return caught.value
-
-
-def admitted(**more):
-    event = {
-        "outcome": "admitted",
-        "job_id": JOB,
-        "instance_id": INSTANCE,
-        "admission": 1,
-        "valid_until": time.time() + 60,
-        "waited_seconds": 12.0,
-    }
-    return AdmissionEvent(**{**event, **more}).to_payload()
 
 
 def request_of(deferred):

@@ -71,3 +71,9 @@ def test_of_a_refusal_only_the_quota_and_its_numbers_are_taken_and_the_last_one_
     webhook = 'denied: failed to validate resource quota "n/q": secret'
     assert quota_refusal(webhook) == 'failed to validate resource quota "n/q"'
     assert quota_refusal("INFO up") == ""
+
+
+@pytest.mark.parametrize("text", [QUOTA.format(3)[:40], QUOTA.format(3)[:20]])
+def test_of_a_refusal_whose_numbers_were_cut_off_the_quota_is_still_named(text):
+    assert quota_refusal(text) == "exceeded quota: q"
+    assert is_quota_refusal(text)
