@@ -17,6 +17,8 @@ _FIRST = tuple(
 _SHARED = "tests/e2e/"
 
 
+# Before xdist reads the marks.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     for item in items:
         file = item.nodeid.partition("::")[0]
