@@ -16,7 +16,7 @@ PYTEST := $(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 .PHONY: help setup system demo test lint format types contract test-unit test-property test-store test-arbiter \
 	test-api test-cluster test-crash conformance test-operator test-e2e test-long test-ha test-metrics dashboards dashboards-check test-deploy soak bench \
-	build www www-check www-test clean
+	build www www-check www-test www-both clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -34,7 +34,7 @@ system: ## Install system packages the tests use, where that is allowed
 demo: setup ## Run real Spark jobs through real queues (KEEP=1, KUBECONFIG=…)
 	$(BIN)/python demo/run.py $(if $(KEEP),--keep) $(if $(filter command line,$(origin KUBECONFIG)),--kubeconfig "$(KUBECONFIG)")
 
-test: setup system lint types contract ## Everything CI runs, two processes side by side
+test: setup system lint types contract www-both ## Everything CI runs, two processes side by side
 	$(PYTEST) tests -m "not soak and not long and not ui" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup ## ruff: rules and format
@@ -131,6 +131,10 @@ www-check: $(WWW)/node_modules/.package-lock.json ## Build the queue view elsewh
 
 www-test: $(WWW)/node_modules/.package-lock.json ## Unit tests of the queue view
 	cd $(WWW) && npm test
+
+# Part of `make test`: without Node it says so, and goes on unless CI=true.
+www-both:
+	@scripts/with-node $(MAKE) --no-print-directory www-check www-test
 
 clean: ## Remove everything these targets made
 	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build .coverage
