@@ -30,6 +30,7 @@ from airflow_priority_spark.store.session import check_migrated
 
 log = logging.getLogger(__name__)
 
+_LAST_PORT: Final = 65535
 #: A client that says nothing for so long is let go.
 _SILENCE_SECONDS: Final = 30.0
 
@@ -111,6 +112,8 @@ class Exporter:
 
 def _server(listening: Listening, exporter: Exporter) -> ThreadingHTTPServer:
     kind = _Server6 if ":" in listening.address else _Server
+    if not 0 <= listening.port <= _LAST_PORT:
+        raise InvalidInput("port", listening.port, f"0 to {_LAST_PORT}")
     try:
         server = kind((listening.address, listening.port), _Handler)
     except OSError as error:
