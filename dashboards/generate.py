@@ -37,11 +37,7 @@ def render(page: Page) -> str:
         .refresh("30s")
         .timezone("browser")
         .link(_link())
-        .link(
-            dashboard.DashboardLink("Queues in Airflow")
-            .type(DashboardLinkType.LINK)
-            .url("${airflow_url}/priority-spark")
-        )
+        .link(_below_airflow("Queues in Airflow", "/plugin/spark-queues"))
     )
     for variable in _variables(page):
         made = made.with_variable(variable)
@@ -62,6 +58,10 @@ def _link() -> dashboard.DashboardLink:
         .keep_time(True)
         .as_dropdown(True)
     )
+
+
+def _below_airflow(title: str, path: str) -> dashboard.DashboardLink:
+    return dashboard.DashboardLink(title).type(DashboardLinkType.LINK).url("${airflow_url}" + path)
 
 
 def _variables(page: Page) -> list:
@@ -105,6 +105,8 @@ def _panel(panel: Panel) -> stat.Panel | timeseries.Panel | table.Panel:
         .span(_WIDTH[panel.kind])
         .height(_HEIGHT[panel.kind])
     )
+    if panel.link:
+        made = made.data_links([_below_airflow("Show in Airflow", panel.link)])
     for number, (expression, legend) in enumerate(panel.queries):
         query = (
             prometheus.Dataquery().expr(expression).legend_format(legend or "__auto").ref_id(chr(65 + number))

@@ -18,6 +18,7 @@ class Panel:
     :param unit: Grafana's name of it.
     :param queries: PromQL and legend.
     :param kind: ``lines``, ``number`` or ``table``.
+    :param link: where a value leads, below Airflow's address; Grafana puts in the value's labels.
     """
 
     title: str
@@ -25,6 +26,7 @@ class Panel:
     description: str
     queries: tuple[tuple[str, str], ...]
     kind: str = "lines"
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,10 @@ def _of(resource: str, labels: str = _LINE) -> str:
     return f'{labels},resource=~"(requests.)?{resource}"'
 
 
+#: The list of jobs that wait in a queue, in Airflow.
+_WAITING: Final = (
+    "/plugin/spark-queues?tab=waiting&namespace=${__field.labels.namespace}&pool=${__field.labels.pool}"
+)
 _CLUSTER: Final = 'cluster=~"$cluster"'
 _FAILED: Final = f'{_LINE},outcome!="succeeded"'
 
@@ -137,6 +143,7 @@ QUEUES: Final = Page(
             "short",
             "Jobs that wait.",
             ((f"sum by (namespace, pool) ({_now('pending_jobs')})", "{{namespace}}/{{pool}}"),),
+            link=_WAITING,
         ),
         Panel(
             "Waiting by blocking resource",
@@ -155,6 +162,7 @@ QUEUES: Final = Page(
             "s",
             "How long capacity has blocked the head.",
             ((f"max by (namespace, pool) ({_now('head_blocked_seconds')})", "{{namespace}}/{{pool}}"),),
+            link=_WAITING,
         ),
         Panel(
             "What heads lack",
@@ -244,6 +252,14 @@ CAPACITY: Final = Page(
             "CPU of the largest jobs now.",
             ((f"topk(20, {_now('job_usage', _of('cpu', _PLACE))})", "{{dag_id}}.{{task_id}}"),),
             "table",
+            link="/plugin/spark-queues?tab=admitted&job=${__data.fields.job_id}",
+        ),
+        Panel(
+            "CPU by job",
+            "cores",
+            "What each of the largest jobs holds; a click leads to the job in Airflow.",
+            ((_now("job_usage", _of("cpu", _PLACE)), "{{dag_id}}.{{task_id}}"),),
+            link="/plugin/spark-queues?tab=admitted&job=${__field.labels.job_id}",
         ),
         Panel(
             "CPU of nodes",

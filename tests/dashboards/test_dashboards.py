@@ -7,11 +7,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import yaml
 
 from airflow_priority_spark.metrics.catalogue import CATALOGUE
+from airflow_priority_spark.plugin.react_apps import react_apps
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "dashboards").glob("*.json"))
@@ -19,10 +21,40 @@ RULES = sorted((ROOT / "dashboards" / "rules").glob("*.yaml"))
 promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
 
 
-def queries(page: Path) -> list[tuple[str, str]]:
-    """Return panel title and PromQL of every query."""
+#: What Grafana puts in for the variables of the dashboards.
+VARIABLES = {
+    "$cluster": ".*",
+    "$namespace": ".*",
+    "$pool": ".*",
+    "$cpu_price": "0.04",
+    "$memory_price": "0.005",
+}
+
+
+class Query(NamedTuple):
+    """One query of a panel; ``instant``: Grafana asks for the end of the time shown only."""
+
+    title: str
+    expression: str
+    instant: bool
+
+
+def queries(page: Path) -> list[Query]:
     panels = json.loads(page.read_text())["panels"]
-    return [(panel["title"], target["expr"]) for panel in panels for target in panel["targets"]]
+    return [
+        Query(panel["title"], target["expr"], bool(target.get("instant")))
+        for panel in panels
+        for target in panel["targets"]
+    ]
+
+
+def filled(expression: str, times: dict[str, str]) -> str:
+    """Return a query as Prometheus gets it, with samples a second apart where they were a minute apart."""
+    for name, value in {**times, **VARIABLES}.items():
+        expression = expression.replace(name, value)
+    assert "$" not in expression
+    # A sample a minute needs a job that lasts for minutes; more of them only find one sooner.
+    return expression.replace(":1m]", ":1s]")
 
 
 def known_names() -> set[str]:
@@ -43,7 +75,7 @@ def test_the_committed_dashboards_are_what_the_generator_writes():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_query_asks_for_a_metric_that_there_is(page):
-    for title, expression in queries(page):
+    for title, expression, _ in queries(page):
         names = set(re.findall(r"priority_spark_\w+", expression))
         assert names, title
         assert names <= known_names(), title
@@ -54,7 +86,6 @@ def test_every_panel_has_a_unit_and_a_description_and_the_one_datasource(page):
     found = json.loads(page.read_text())
     names = [variable["name"] for variable in found["templating"]["list"]]
     assert names[:5] == ["datasource", "cluster", "namespace", "pool", "airflow_url"]
-    assert any("priority-spark" in link.get("url", "") for link in found["links"])
     for panel in found["panels"]:
         assert panel["description"], panel["title"]
         assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
@@ -97,3 +128,20 @@ def test_the_rules_fire_when_they_should_and_only_then():
         ["promtool", "test", "rules", str(path)], capture_output=True, text=True, timeout=60, check=False
     )
     assert said.returncode == 0, said.stdout + said.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_link_leads_to_a_page_of_the_plugin_with_parameters_that_it_reads(page):
+    found = json.loads(page.read_text())
+    links = [link["url"] for link in found["links"] if link["type"] == "link"]
+    for panel in found["panels"]:
+        links += [link["url"] for link in panel["fieldConfig"]["defaults"].get("links", [])]
+    addresses = (ROOT / "airflow_priority_spark/plugin/www/src/shared/urlState.ts").read_text()
+    [nav] = [app["url_route"] for app in react_apps() if app["destination"] == "nav"]
+    assert links[0] == f"${{airflow_url}}/plugin/{nav}"
+    for url in links:
+        path, _, query = url.partition("?")
+        assert path == links[0]
+        for name, value in (part.split("=") for part in query.split("&") if part):
+            assert f'"{name}"' in addresses, url
+            assert value.startswith("${__") or f'"{value}"' in addresses, url
