@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
-import { absolute, amount, amounts, duration, relative } from "../src/shared/format";
+import { absolute, amount, amounts, duration, quantity, relative, toInstant, toLocal } from "../src/shared/format";
 
 const GIB = 1024 ** 3;
 
@@ -36,4 +36,26 @@ describe("instants", () => {
     expect(absolute(noon, "UTC")).toBe("2026-01-01 12:00:00");
     expect(absolute(noon, "Asia/Tokyo")).toBe("2026-01-01 21:00:00");
   });
+  it.each([
+    ["2026-11-21T08:30", "UTC", "2026-11-21T08:30:00.000Z"],
+    ["2026-11-21T08:30", "Asia/Kolkata", "2026-11-21T03:00:00.000Z"],
+    ["2026-03-29T03:30", "Europe/Berlin", "2026-03-29T01:30:00.000Z"],
+    ["2026-10-25T01:30", "Europe/Berlin", "2026-10-24T23:30:00.000Z"],
+    ["2026-10-25T03:30", "Europe/Berlin", "2026-10-25T02:30:00.000Z"],
+  ])("%s typed in %s is %s, and back", (local, zone, instant) => {
+    expect(toInstant(local, zone)).toBe(instant);
+    expect(toLocal(instant, zone)).toBe(local);
+  });
+  it("that are none are left out", () => {
+    expect(toInstant("", "UTC")).toBe("");
+    expect(toLocal("yesterday", "UTC")).toBe("");
+    expect(toLocal(undefined, "UTC")).toBe("");
+  });
+});
+
+describe("quantities lose nothing", () => {
+  it.each([
+    ["cpu", 1500, "1500m"], ["cpu", 2000, "2"], ["memory", 96 * GIB, "96Gi"], ["memory", 896 * 1024 ** 2, "896Mi"],
+    ["memory", 1_000_001, "1000001"], ["memory", 0, "0"], ["nvidia.com/gpu", 1024, "1024"],
+  ])("%s %d is %s", (resource, value, text) => expect(quantity(resource, value)).toBe(text));
 });

@@ -246,6 +246,23 @@ export interface SettingRow extends Setting {
   key: string;
 }
 
+/** A deployment flow that was set for many jobs. */
+export interface Flow {
+  scope: string;
+  value: string;
+  flow: string;
+  since: string;
+  by: string;
+}
+
+export interface Migrated {
+  override: boolean;
+  moved: number;
+  stayed: { id: string; detail: string }[];
+  stayed_count: number;
+  dry_run: boolean;
+}
+
 export interface QueueSettings {
   settings: Record<string, Setting>;
   pool_settings: Record<string, Record<string, Setting>>;

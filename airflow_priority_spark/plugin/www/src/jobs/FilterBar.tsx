@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Filters of the lists; each is a part of the address. Text is sent when typing pauses.
+// Filters of the lists; each is a part of the address. Text is sent when typing pauses. Instants are typed in the zone
+// that the reader chose in Airflow, as all times of the view are shown in it.
 import { Button, Field, Flex, Input } from "@chakra-ui/react";
 import { useEffect, useRef, useState } from "react";
-import type { Queue } from "../api/types";
+import type { JobState, Queue } from "../api/types";
 import { Choice } from "../shared/Choice";
+import { toInstant, toLocal } from "../shared/format";
+import { useZone } from "../shared/Time";
 import type { FilterName, UrlState } from "../shared/urlState";
 
 const TYPING_MS = 400;
@@ -40,15 +43,15 @@ const TextFilter = ({ label, value, placeholder, type = "text", width = "40", on
 
 const unique = (names: string[]) => [...new Set(names)].sort();
 
-/** A local `datetime-local` text as an instant for the API, and back. */
-const toInstant = (local: string) => (local === "" ? "" : new Date(local).toISOString());
-const toLocal = (instant: string | undefined) => {
-  if (instant === undefined || Number.isNaN(Date.parse(instant))) return "";
-  const date = new Date(instant);
-  return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
-};
+interface FilterBarProps {
+  state: UrlState;
+  queues: Queue[];
+  /** Those that the list can have. */
+  states: readonly JobState[];
+}
 
-export const FilterBar = ({ state, queues }: { state: UrlState; queues: Queue[] }) => {
+export const FilterBar = ({ state, queues, states }: FilterBarProps) => {
+  const zone = useZone();
   const { filters, change, tab, folded } = state;
   const set = (name: FilterName) => (value: string) => change({ [name]: value });
   const clusters = unique(queues.map((queue) => queue.cluster));
@@ -70,6 +73,9 @@ export const FilterBar = ({ state, queues }: { state: UrlState; queues: Queue[] 
         any="All pools" label="Pool" onChange={set("pool")}
         options={unique(queues.flatMap((queue) => queue.pools.map((pool) => pool.name)))} value={filters.pool ?? ""} width="32"
       />
+      {states.length > 1 ? (
+        <Choice any="All states" label="State" onChange={set("state")} options={states} value={filters.state ?? ""} width="32" />
+      ) : undefined}
       <TextFilter label="DAG" onChange={set("dag_id")} value={filters.dag_id ?? ""} width="36" />
       <TextFilter label="User" onChange={set("user")} value={filters.user ?? ""} width="28" />
       <TextFilter label="Team" onChange={set("team")} value={filters.team ?? ""} width="28" />
@@ -84,12 +90,12 @@ export const FilterBar = ({ state, queues }: { state: UrlState; queues: Queue[] 
         <>
           <TextFilter label="End reason" onChange={set("end_reason")} value={filters.end_reason ?? ""} width="36" />
           <TextFilter
-            label="Queued after" onChange={(text) => change({ queued_after: toInstant(text) })} type="datetime-local"
-            value={toLocal(filters.queued_after)} width="52"
+            label={`Queued after (${zone})`} onChange={(text) => change({ queued_after: toInstant(text, zone) })} type="datetime-local"
+            value={toLocal(filters.queued_after, zone)} width="52"
           />
           <TextFilter
-            label="Queued before" onChange={(text) => change({ queued_before: toInstant(text) })} type="datetime-local"
-            value={toLocal(filters.queued_before)} width="52"
+            label={`Queued before (${zone})`} onChange={(text) => change({ queued_before: toInstant(text, zone) })} type="datetime-local"
+            value={toLocal(filters.queued_before, zone)} width="52"
           />
         </>
       ) : undefined}

@@ -7,6 +7,7 @@ import { Choice } from "../shared/Choice";
 import { count } from "../shared/format";
 import { rowName } from "../shared/links";
 import { ReasonDialog } from "../shared/ReasonDialog";
+import { DemandDialog } from "./DemandDialog";
 import { type Act, ACTS, actOnJob, actOnMany, type Selected } from "./acts";
 
 const NAMED = 5;
@@ -22,7 +23,10 @@ interface OneProps {
   onClose: () => void;
 }
 
-export const JobActDialog = ({ job, act, pools, onClose }: OneProps) => {
+export const JobActDialog = (props: OneProps) =>
+  props.act === "demand" ? <DemandDialog job={props.job} onClose={props.onClose} /> : <PlainActDialog {...props} />;
+
+const PlainActDialog = ({ job, act, pools, onClose }: OneProps) => {
   const [pool, setPool] = useState("");
   const { label, meaning, harmful } = ACTS[act];
   return (

@@ -55,7 +55,8 @@ export const poolsIn = (queues: Queue[], jobs: Pick<Job, "queue_id">[]): string[
 };
 
 export const JobsView = ({ tab, state, queues, canAct }: JobsViewProps) => {
-  const filter = { ...state.filters, state: STATES[tab] };
+  const narrowed = STATES[tab].filter((one) => one === state.filters.state);
+  const filter = { ...state.filters, state: narrowed.length > 0 ? narrowed : STATES[tab] };
   const { data, error, loading } = useData<JobPage>("jobs", {
     ...filter, sort: state.sort, limit: state.limit, after: state.after, group: state.folded ? "mapped" : "",
   });
@@ -75,7 +76,7 @@ export const JobsView = ({ tab, state, queues, canAct }: JobsViewProps) => {
   return (
     <Stack gap={3}>
       <Flex alignItems="end" gap={2} justifyContent="space-between">
-        <FilterBar queues={queues} state={state} />
+        <FilterBar queues={queues} state={state} states={STATES[tab]} />
         <Button asChild size="sm" variant="outline">
           <a download href={apiUrl("jobs.csv", filter)}><DownloadIcon /> CSV</a>
         </Button>

@@ -4,7 +4,7 @@ import { apiUrl, Problem, read, send } from "../api/client";
 import { reloadAll } from "../api/live";
 import type { ActionName, BulkAnswer, Job, JobPage, JobState } from "../api/types";
 
-export type Act = Extract<ActionName, "pool" | "hold" | "release" | "cancel" | "requeue" | "legacy"> | "first";
+export type Act = Extract<ActionName, "pool" | "hold" | "release" | "cancel" | "requeue" | "legacy" | "demand"> | "first";
 
 export interface ActMeaning {
   label: string;
@@ -17,6 +17,10 @@ export interface ActMeaning {
 export const ACTS: Record<Act, ActMeaning> = {
   pool: { label: "Change pool", needs: "pool", meaning: "It keeps its time of arrival and waits in the other priority pool." },
   first: { label: "Move to front", needs: "position", meaning: "It becomes the first of its priority pool." },
+  demand: {
+    label: "Change demand", needs: "demand",
+    meaning: "So much room is reserved for it from now on. Its application stays what its author wrote.",
+  },
   hold: { label: "Hold", needs: "hold", meaning: "It is kept aside until somebody releases it; later jobs pass it." },
   release: { label: "Release", needs: "release", meaning: "It waits in line again." },
   requeue: { label: "Requeue", needs: "requeue", meaning: "It goes back into the queue, with a new clock." },
@@ -32,7 +36,7 @@ export const BULK_ACTS: readonly Act[] = ["pool", "hold", "release", "requeue", 
 /** A row that stands for a mapped task offers what can be done to many. */
 export const offered = (job: Job): Act[] =>
   (Object.keys(ACTS) as Act[]).filter(
-    (act) => job.actions.includes(ACTS[act].needs) && (job.mapped === null || act !== "first"),
+    (act) => job.actions.includes(ACTS[act].needs) && (job.mapped === null || !(act === "first" || act === "demand")),
   );
 
 export const actOnJob = async (job: Job, act: Act, reason: string, pool: string): Promise<void> => {

@@ -4,10 +4,10 @@ import { Badge, Box, Button, Link, Text } from "@chakra-ui/react";
 import type { ReactNode } from "react";
 import { Link as RouterLink } from "react-router-dom";
 import type { Job } from "../api/types";
-import { amounts, count, duration } from "../shared/format";
+import { absolute, amounts, count, duration } from "../shared/format";
 import { rowName, runPath, taskPath } from "../shared/links";
 import { StateBadge, StateCounts } from "../shared/states";
-import { Time, useNow } from "../shared/Time";
+import { Time, useNow, useZone } from "../shared/Time";
 import type { Tab } from "../shared/urlState";
 
 export interface Column {
@@ -42,9 +42,10 @@ const Runtime = ({ job }: { job: Job }) => {
   return <>{duration((end - Date.parse(job.started_at)) / 1000)}</>;
 };
 
-const Wait = ({ job }: { job: Job }) => (
-  <Text whiteSpace="nowrap" title={`queued ${job.queued_at}`}>{duration(job.wait_seconds)}</Text>
-);
+const Wait = ({ job }: { job: Job }) => {
+  const zone = useZone();
+  return <Text title={`queued ${absolute(job.queued_at, zone)} ${zone}`} whiteSpace="nowrap">{duration(job.wait_seconds)}</Text>;
+};
 
 /** The blocking resource in a word, and the sentence with its numbers. */
 const Reason = ({ job }: { job: Job }) => (

@@ -10,7 +10,7 @@ import { JobDrawer } from "../jobs/JobDrawer";
 import { DEFAULT_SORT, JobsView, type ListTab } from "../jobs/JobsView";
 import { SettingsPage } from "../settings/SettingsPage";
 import { LiveIcon } from "../shared/icons";
-import { TimesToggle } from "../shared/Time";
+import { TimesToggle, useZone, ZoneNote } from "../shared/Time";
 import { type Tab, TABS, useUrlState } from "../shared/urlState";
 import { ArbiterBanner } from "./ArbiterBanner";
 import { QueueCards } from "./QueueCards";
@@ -29,7 +29,7 @@ const TabLinks = ({ current, queues }: { current: Tab; queues: Queue[] | undefin
   const numbers = queues === undefined ? {} : counts(queues);
   const address = (tab: Tab) => {
     const next = new URLSearchParams(search);
-    ["after", "sort", "job"].forEach((name) => next.delete(name));
+    ["after", "sort", "job", "state"].forEach((name) => next.delete(name));
     next.set("tab", tab);
     return `${pathname}?${next.toString()}`;
   };
@@ -63,6 +63,8 @@ const LiveMark = () => {
 
 export const QueuesPage = () => {
   const state = useUrlState(defaultSort);
+  // All of the page is drawn again when another zone is chosen.
+  const zone = useZone();
   const me = useData<Me>("me");
   const queues = useData<Queues>("queues");
   const known = queues.data?.queues ?? [];
@@ -74,6 +76,7 @@ export const QueuesPage = () => {
           <Heading as="h1" size="md">Spark queues</Heading>
           <Spacer />
           <LiveMark />
+          <ZoneNote zone={zone} />
           <TimesToggle />
         </Flex>
         <ArbiterBanner />
@@ -83,7 +86,7 @@ export const QueuesPage = () => {
         <TabLinks current={tab} queues={queues.data?.queues} />
         {isList(tab) ? <JobsView canAct={me.data?.can_act ?? false} key={tab} queues={known} state={state} tab={tab} /> : undefined}
         {tab === "charts" ? <ChartsPage queues={known} state={state} /> : undefined}
-        {tab === "settings" ? <SettingsPage queues={known} state={state} /> : undefined}
+        {tab === "settings" ? <SettingsPage editable={me.data?.can_edit_queues ?? false} queues={known} state={state} /> : undefined}
       </Stack>
       <JobDrawer id={state.job} onClose={() => state.change({ job: "" })} queues={known} />
     </Box>

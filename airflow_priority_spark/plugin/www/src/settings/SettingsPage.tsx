@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Each value that governs admission, where it comes from, and since when.
-import { Badge, Box, Code, Heading, Stack, Table, Text } from "@chakra-ui/react";
+import { Badge, Box, Button, Code, Flex, Heading, Stack, Table, Text } from "@chakra-ui/react";
+import { useState } from "react";
 import type { Queue, QueueSettings, Setting, SettingRow } from "../api/types";
 import { useData } from "../api/useData";
 import { Choice } from "../shared/Choice";
 import { Empty, Loading, ProblemAlert } from "../shared/Feedback";
 import { Time } from "../shared/Time";
 import type { UrlState } from "../shared/urlState";
+import { FlowsPart } from "./FlowsPart";
+import { SettingsDialog } from "./SettingsDialog";
 
 /** A value as a person would write it. */
 export const written = (value: unknown): string => {
@@ -21,9 +24,21 @@ export const written = (value: unknown): string => {
 /** What was set on purpose stands out. */
 const PALETTES: Record<string, string> = { pool: "purple", queue: "blue", site: "teal", "airflow.cfg": "orange" };
 
-const SettingsTable = ({ title, settings }: { title: string; settings: Record<string, Setting> }) => (
+interface SettingsTableProps {
+  title: string;
+  settings: Record<string, Setting>;
+  /** Without it nobody may change them here. */
+  onEdit?: () => void;
+}
+
+const SettingsTable = ({ title, settings, onEdit }: SettingsTableProps) => (
   <Box as="section">
-    <Heading mb={2} size="sm">{title}</Heading>
+    <Flex alignItems="center" justifyContent="space-between" mb={2}>
+      <Heading size="sm">{title}</Heading>
+      {onEdit === undefined ? undefined : (
+        <Button aria-label={`Edit: ${title}`} onClick={onEdit} size="xs" variant="outline">Edit…</Button>
+      )}
+    </Flex>
     <Box overflowX="auto">
       <Table.Root aria-label={title} striped tableLayout="fixed">
         <Table.Header>
@@ -59,22 +74,34 @@ const keyed = (rows: SettingRow[], wanted: (row: SettingRow) => boolean): Record
 
 const clustersIn = (rows: SettingRow[]) => [...new Set(rows.filter(({ scope }) => scope === "cluster").map(({ where }) => where))];
 
-const QueuePart = ({ queue }: { queue: Queue }) => {
+const QueuePart = ({ queue, editable }: { queue: Queue; editable: boolean }) => {
+  /** The pool that is edited; "" is the queue itself. */
+  const [edited, setEdited] = useState<string>();
+  const editing = (pool: string) => (editable ? () => setEdited(pool) : undefined);
   const { data, error } = useData<QueueSettings>(`queues/${queue.id}`);
   if (error !== undefined) return <ProblemAlert problem={error} what="The queue's settings cannot be shown" />;
   if (data === undefined) return <Loading label="Loading the queue's settings" />;
   const name = `${queue.namespace} on ${queue.cluster}`;
   return (
     <Stack gap={5}>
-      <SettingsTable settings={data.settings} title={`Queue ${name}`} />
+      <SettingsTable onEdit={editing("")} settings={data.settings} title={`Queue ${name}`} />
       {Object.entries(data.pool_settings).map(([pool, settings]) => (
-        <SettingsTable key={pool} settings={settings} title={`Priority pool ${pool} of ${queue.namespace}`} />
+        <SettingsTable key={pool} onEdit={editing(pool)} settings={settings} title={`Priority pool ${pool} of ${queue.namespace}`} />
       ))}
+      {edited === undefined ? undefined : (
+        <SettingsDialog onClose={() => setEdited(undefined)} pool={edited || undefined} queue={queue} />
+      )}
     </Stack>
   );
 };
 
-export const SettingsPage = ({ queues, state }: { queues: Queue[]; state: UrlState }) => {
+interface SettingsPageProps {
+  queues: Queue[];
+  state: UrlState;
+  editable: boolean;
+}
+
+export const SettingsPage = ({ queues, state, editable }: SettingsPageProps) => {
   const site = useData<{ settings: SettingRow[] }>("settings");
   const { namespace, cluster } = state.filters;
   const of = (queue: Queue) => `${queue.cluster}/${queue.namespace}`;
@@ -90,9 +117,10 @@ export const SettingsPage = ({ queues, state }: { queues: Queue[]; state: UrlSta
       {chosen === undefined ? <Empty title="No queue yet" /> : (
         <>
           <Choice label="Queue" onChange={choose} options={options} value={of(chosen)} width="72" />
-          <QueuePart key={chosen.id} queue={chosen} />
+          <QueuePart editable={editable} key={chosen.id} queue={chosen} />
         </>
       )}
+      <FlowsPart editable={editable} />
       {site.error === undefined ? undefined : <ProblemAlert problem={site.error} what="The site's settings cannot be shown" />}
       {site.data === undefined ? site.error === undefined && <Loading label="Loading the site's settings" /> : (
         <>

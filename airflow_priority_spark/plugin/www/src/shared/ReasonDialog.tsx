@@ -11,6 +11,7 @@ interface ReasonDialogProps {
   confirm: string;
   children: ReactNode;
   harmful?: boolean;
+  size?: "md" | "lg";
   /** More to fill in is missing. */
   incomplete?: boolean;
   onConfirm: (reason: string) => Promise<void>;
@@ -18,7 +19,7 @@ interface ReasonDialogProps {
 }
 
 export const ReasonDialog = (props: ReasonDialogProps) => {
-  const { title, confirm, children, harmful, incomplete, onConfirm, onClose } = props;
+  const { title, confirm, children, harmful, incomplete, size = "md", onConfirm, onClose } = props;
   const [reason, setReason] = useState("");
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem>();
@@ -36,7 +37,7 @@ export const ReasonDialog = (props: ReasonDialogProps) => {
   };
 
   return (
-    <Dialog.Root onOpenChange={({ open }) => open || onClose()} open role="alertdialog" size="md">
+    <Dialog.Root onOpenChange={({ open }) => open || onClose()} open role="alertdialog" scrollBehavior="inside" size={size}>
       <Portal>
         <Dialog.Backdrop />
         <Dialog.Positioner>

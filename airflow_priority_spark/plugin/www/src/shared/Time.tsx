@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // An instant as a distance or as a date, whichever the reader prefers; the other one is its tooltip.
-import { Button, chakra } from "@chakra-ui/react";
-import { createContext, type ReactNode, useContext, useEffect, useMemo, useState } from "react";
-import { absolute, relative } from "./format";
+import { Button, chakra, Text } from "@chakra-ui/react";
+import { createContext, type ReactNode, useContext, useEffect, useMemo, useState, useSyncExternalStore } from "react";
+import { absolute, relative, timeZone } from "./format";
 
 const STORED = "priority-spark.absolute-times";
 
@@ -40,12 +40,29 @@ export const TimesProvider = ({ children }: { children: ReactNode }) => {
   return <TimesContext.Provider value={value}>{children}</TimesContext.Provider>;
 };
 
+/** Airflow's own menu tells this page of a choice by the second of these, other windows by the first. */
+const STORAGE_EVENTS = ["storage", "local-storage"];
+
+const onZone = (listener: () => void) => {
+  STORAGE_EVENTS.forEach((name) => window.addEventListener(name, listener));
+  return () => STORAGE_EVENTS.forEach((name) => window.removeEventListener(name, listener));
+};
+
+/** The zone that the reader chose in Airflow. */
+export const useZone = (): string => useSyncExternalStore(onZone, timeZone);
+
+export const ZoneNote = ({ zone }: { zone: string }) => (
+  <Text color="fg.muted" fontSize="sm" title="Another one is chosen in Airflow's own menu of the user">Times in {zone}</Text>
+);
+
 export const useNow = () => useContext(TimesContext).now;
 
 export const Time = ({ at }: { at: string | null }) => {
   const { now, dates } = useContext(TimesContext);
+  const zone = useZone();
   if (at === null) return <>–</>;
-  const [shown, other] = dates ? [absolute(at), relative(at, now)] : [relative(at, now), absolute(at)];
+  const date = absolute(at, zone);
+  const [shown, other] = dates ? [date, relative(at, now)] : [relative(at, now), `${date} ${zone}`];
   return (
     <chakra.time dateTime={at} title={other} whiteSpace="nowrap">
       {shown}

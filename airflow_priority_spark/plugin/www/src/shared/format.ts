@@ -23,6 +23,18 @@ export const amount = (resource: string, value: number): string => {
   return `${short(size)} ${BINARY[unit]}`;
 };
 
+/** As manifests write it, without loss: `1500m`, `96Gi`, `3`. */
+export const quantity = (resource: string, value: number): string => {
+  if (isCpu(resource)) return value % 1000 === 0 ? String(value / 1000) : `${value}m`;
+  let unit = 0;
+  let size = value;
+  while (isBytes(resource) && size > 0 && size % 1024 === 0 && unit < BINARY.length - 1) {
+    size /= 1024;
+    unit += 1;
+  }
+  return unit === 0 ? String(value) : `${size}${(BINARY[unit] ?? "").slice(0, 2)}`;
+};
+
 /** `2 CPU, 96 GiB memory, 3 pods`: what a job asks for, most telling first. */
 export const amounts = (demand: Record<string, number>): string => {
   const first = ["cpu", "memory"];
@@ -79,6 +91,23 @@ export const absolute = (instant: string, zone: string = timeZone()): string => 
   const parts = Object.fromEntries(format.formatToParts(new Date(instant)).map((part) => [part.type, part.value]));
   return `${parts.year}-${parts.month}-${parts.day} ${parts.hour}:${parts.minute}:${parts.second}`;
 };
+
+/** How far a zone is ahead of UTC at an instant, in milliseconds. */
+const ahead = (instant: number, zone: string) =>
+  Date.parse(`${absolute(new Date(instant).toISOString(), zone).replace(" ", "T")}Z`) - Math.floor(instant / 1000) * 1000;
+
+/** The instant that `2026-11-21T08:29`, as fields for dates have it, means in a zone; "" for none. */
+export const toInstant = (local: string, zone: string): string => {
+  const asUtc = Date.parse(`${local}Z`);
+  if (Number.isNaN(asUtc)) return "";
+  // The second look is for the hours around a change of the clocks.
+  const near = asUtc - ahead(asUtc, zone);
+  return new Date(asUtc - ahead(near, zone)).toISOString();
+};
+
+/** And back. */
+export const toLocal = (instant: string | undefined, zone: string): string =>
+  instant === undefined || Number.isNaN(Date.parse(instant)) ? "" : absolute(instant, zone).replace(" ", "T").slice(0, 16);
 
 export const count = (number: number, one: string, many = `${one}s`): string =>
   `${number.toLocaleString("en")} ${number === 1 ? one : many}`;

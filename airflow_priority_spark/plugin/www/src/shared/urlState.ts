@@ -8,7 +8,7 @@ export type Tab = (typeof TABS)[number];
 
 export const FILTERS = [
   "cluster", "namespace", "pool", "dag_id", "run_id", "user", "team", "blocking_resource", "end_reason",
-  "queued_after", "queued_before", "search",
+  "queued_after", "queued_before", "search", "state",
 ] as const;
 export type FilterName = (typeof FILTERS)[number];
 
