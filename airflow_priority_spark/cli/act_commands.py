@@ -67,6 +67,29 @@ ARG_FOLLOW: Final = Arg(
     ("-f", "--follow"), action="store_true", help="Go on showing events until the job has ended"
 )
 
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0.1 <= seconds <= 3600.0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0.1 to 3600")
+    return seconds
+
+
+#: Of commands that show what changes.
+LIVE: Final = (
+    Arg(("--watch",), action="store_true", help="Go on showing it, as it changes, until Ctrl-C"),
+    Arg(
+        ("--interval",),
+        type=_seconds,
+        default=2.0,
+        metavar="SECONDS",
+        help="With --watch: look so often (default: 2)",
+    ),
+)
+
 JOB_FILTERS: Final = (
     Arg(("--namespace",), help="Only jobs bound for this Kubernetes namespace"),
     Arg(("--cluster",), help="Only jobs bound for the cluster of this name"),
@@ -115,7 +138,7 @@ JOB_COMMANDS: Final = (
         name="explain",
         help="Say in sentences where a job is, what it waits for and what would help",
         func=lazy_load_command(f"{_COMMANDS}.job_story.explain"),
-        args=(ARG_JOB_ID, ARG_OUTPUT, ARG_VERBOSE),
+        args=(ARG_JOB_ID, *LIVE, ARG_OUTPUT, ARG_VERBOSE),
     ),
     ActionCommand(
         name="events",
@@ -171,7 +194,7 @@ QUEUE_COMMANDS: Final = (
         name="show",
         help="Show one queue: its settings and where they come from, its pools and what their heads wait for",
         func=lazy_load_command(f"{_COMMANDS}.queue_story.show"),
-        args=(ARG_NAMESPACE, ARG_CLUSTER, ARG_OUTPUT, ARG_VERBOSE),
+        args=(ARG_NAMESPACE, ARG_CLUSTER, *LIVE, ARG_OUTPUT, ARG_VERBOSE),
     ),
     _queue("pause", "Admit nothing any more; jobs go on coming in"),
     _queue("drain", "Admit what waits and hold what is new"),

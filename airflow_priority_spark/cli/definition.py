@@ -58,6 +58,35 @@ ARG_FAIL = Arg(
     action="store_true",
     help="Fail the waiting tasks instead of sending them straight to the cluster",
 )
+
+
+def _account(text: str) -> str:
+    from airflow_priority_spark.cli.doctor_rights import account
+
+    return account(text)
+
+
+ARG_RIGHTS = Arg(
+    ("--rights",),
+    choices=["arbiter", "worker", "both"],
+    default="both",
+    help="Whose rights in clusters to ask for (default: both)",
+)
+ARG_ARBITER_ACCOUNT = Arg(
+    ("--arbiter-account",),
+    type=_account,
+    default="",
+    metavar="NAMESPACE:NAME",
+    help="The arbiter's service account; asking for its rights needs the verb impersonate "
+    "(default: the connection's user)",
+)
+ARG_WORKER_ACCOUNT = Arg(
+    ("--worker-account",),
+    type=_account,
+    default="",
+    metavar="NAMESPACE:NAME",
+    help="The service account of workers, likewise",
+)
 ARG_LOCAL = Arg(("--local",), action="store_true", help="Only an arbiter on this host")
 ARG_MANIFEST = Arg(
     ("file",), metavar="FILE", help="A SparkApplication as YAML or JSON; - reads it from standard input"
@@ -90,6 +119,8 @@ ARG_SINCE = Arg(
     help="With --from-history: only jobs that were queued then or later, e.g. 2026-01-31T00:00:00Z",
 )
 ARG_ONE_CLUSTER = Arg(("--cluster",), help="With --from-history: the cluster, where there are several")
+ARG_ONE_CAPACITY = Arg(("--cluster",), help="Only the cluster of this name")
+ARG_OF_NAMESPACE = Arg(("--namespace",), help="Only this namespace")
 ARG_DIFF = Arg(("--diff",), action="store_true", help="Show the changes as a unified diff; write nothing")
 ARG_WRITE = Arg(("--write",), action="store_true", help="Change the files")
 
@@ -103,7 +134,7 @@ QUEUE_COMMANDS: Final = (
         name="list",
         help="List the queues and what their priority pools hold",
         func=lazy_load_command(f"{_COMMANDS}.queues.list_queues"),
-        args=(ARG_OUTPUT, ARG_VERBOSE),
+        args=(*act_commands.LIVE, ARG_OUTPUT, ARG_VERBOSE),
     ),
     *act_commands.QUEUE_COMMANDS,
 )
@@ -112,13 +143,13 @@ JOB_COMMANDS: Final = (
         name="list",
         help="List jobs in the order of their queue, and what each waits for",
         func=lazy_load_command(f"{_COMMANDS}.jobs.list_jobs"),
-        args=(ARG_STATE, *act_commands.JOB_FILTERS, ARG_LIMIT, ARG_OUTPUT, ARG_VERBOSE),
+        args=(ARG_STATE, *act_commands.JOB_FILTERS, ARG_LIMIT, *act_commands.LIVE, ARG_OUTPUT, ARG_VERBOSE),
     ),
     ActionCommand(
         name="show",
         help="Show one job and everything that happened to it",
         func=lazy_load_command(f"{_COMMANDS}.jobs.show_job"),
-        args=(ARG_JOB_ID, ARG_OUTPUT, ARG_VERBOSE),
+        args=(ARG_JOB_ID, *act_commands.LIVE, ARG_OUTPUT, ARG_VERBOSE),
     ),
     *act_commands.JOB_COMMANDS,
 )
@@ -211,7 +242,18 @@ COMMANDS: Final = (
         name="status",
         help="Show who leads, when it last ran and how fresh its picture of each cluster is",
         func=lazy_load_command(f"{_COMMANDS}.status.show_status"),
-        args=(ARG_OUTPUT, ARG_VERBOSE),
+        args=(*act_commands.LIVE, ARG_OUTPUT, ARG_VERBOSE),
+    ),
+    ActionCommand(
+        name="capacity",
+        help="Show what clusters and namespaces have, use, have promised and have left",
+        description=(
+            "Show hard, used, granted and free of every key of each namespace, the nodes of each cluster and "
+            "the largest hole of each group of nodes, from the arbiter's newest pictures. Exit code 3 when "
+            "there is no such cluster or namespace."
+        ),
+        func=lazy_load_command(f"{_COMMANDS}.capacity.show_capacity"),
+        args=(ARG_ONE_CAPACITY, ARG_OF_NAMESPACE, *act_commands.LIVE, ARG_OUTPUT, ARG_VERBOSE),
     ),
     ActionCommand(
         name="doctor",
@@ -222,7 +264,7 @@ COMMANDS: Final = (
             "when there is a problem, 0 when there are warnings at most."
         ),
         func=lazy_load_command(f"{_COMMANDS}.doctor.examine"),
-        args=(ARG_OUTPUT, ARG_VERBOSE),
+        args=(ARG_RIGHTS, ARG_ARBITER_ACCOUNT, ARG_WORKER_ACCOUNT, ARG_OUTPUT, ARG_VERBOSE),
     ),
     ActionCommand(
         name="unpark",

@@ -16,6 +16,7 @@ from airflow_priority_spark.cli.acts import now
 from airflow_priority_spark.cli.messages import in_one_line
 from airflow_priority_spark.cli.output import as_data, print_document, print_rows
 from airflow_priority_spark.cli.reading import reading
+from airflow_priority_spark.cli.watching import watched
 from airflow_priority_spark.errors import NotFound
 from airflow_priority_spark.scheduling.jobs import is_terminal
 from airflow_priority_spark.store import reads
@@ -28,6 +29,7 @@ FOLLOW_SECONDS: Final = 1.0
 
 @suppress_logs_and_warning
 @providers_configuration_loaded
+@watched
 @in_one_line
 def explain(args: Namespace) -> None:
     """Say where a job is, what it waits for and what would help."""

@@ -15,6 +15,7 @@ from airflow_priority_spark.cli.acts import filters
 from airflow_priority_spark.cli.messages import in_one_line
 from airflow_priority_spark.cli.output import as_data, print_document, print_properties, print_rows
 from airflow_priority_spark.cli.reading import reading
+from airflow_priority_spark.cli.watching import watched
 from airflow_priority_spark.errors import NotFound
 from airflow_priority_spark.scheduling.jobs import ACTIVE, WAITING, JobState, is_terminal
 from airflow_priority_spark.spark.request import demand_to_json
@@ -26,6 +27,7 @@ COLUMNS: Final = ("id", "task", "namespace", "pool", "state", "position", "wait_
 
 @suppress_logs_and_warning
 @providers_configuration_loaded
+@watched
 @in_one_line
 def list_jobs(args: Namespace) -> None:
     """Print jobs in order of enqueueing; of ended ones the newest."""
@@ -42,6 +44,7 @@ def list_jobs(args: Namespace) -> None:
 
 @suppress_logs_and_warning
 @providers_configuration_loaded
+@watched
 @in_one_line
 def show_job(args: Namespace) -> None:
     """Print one job, what it asked for and its history."""

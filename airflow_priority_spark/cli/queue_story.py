@@ -20,6 +20,7 @@ from airflow_priority_spark.cli.messages import in_one_line
 from airflow_priority_spark.cli.output import as_data, print_document, print_properties, print_rows
 from airflow_priority_spark.cli.queues import condition, pool_row
 from airflow_priority_spark.cli.reading import reading
+from airflow_priority_spark.cli.watching import watched
 from airflow_priority_spark.store import reads
 from airflow_priority_spark.store.models import Pool, Queue
 
@@ -29,6 +30,7 @@ INHERITED: Final = tuple(HeadRules.model_fields)
 
 @suppress_logs_and_warning
 @providers_configuration_loaded
+@watched
 @in_one_line
 def show(args: Namespace) -> None:
     """Print one queue: its condition, its settings, its pools."""

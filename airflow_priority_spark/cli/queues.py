@@ -13,11 +13,13 @@ from airflow.utils.providers_configuration_loader import providers_configuration
 from airflow_priority_spark.cli.messages import in_one_line
 from airflow_priority_spark.cli.output import print_rows
 from airflow_priority_spark.cli.reading import reading
+from airflow_priority_spark.cli.watching import watched
 from airflow_priority_spark.store import reads
 
 
 @suppress_logs_and_warning
 @providers_configuration_loaded
+@watched
 @in_one_line
 def list_queues(args: Namespace) -> None:
     """Print one row for each priority pool of each queue."""

@@ -14,11 +14,13 @@ from airflow_priority_spark import settings
 from airflow_priority_spark.cli.messages import in_one_line
 from airflow_priority_spark.cli.output import as_data, print_document, print_properties, print_rows
 from airflow_priority_spark.cli.reading import reading
+from airflow_priority_spark.cli.watching import watched
 from airflow_priority_spark.store import reads
 
 
 @suppress_logs_and_warning
 @providers_configuration_loaded
+@watched
 @in_one_line
 def show_status(args: Namespace) -> None:
     """Print who leads, and how fresh its picture of each cluster is."""

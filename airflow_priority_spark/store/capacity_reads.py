@@ -7,12 +7,18 @@ where grants charge what they were promised beyond the pods that run for them al
 
 from __future__ import annotations
 
+import datetime
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from airflow_priority_spark.scheduling.resources import Resources
 from airflow_priority_spark.store.explanation import bare
+from airflow_priority_spark.store.queue_reads import list_queues
+from airflow_priority_spark.store.status_reads import ClusterPicture, latest_snapshots
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,33 @@ class Usage:
     granted: int
     free: int | None
     holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceUsage:
+    """A namespace that a queue is bound for, and its usage by key."""
+
+    namespace: str
+    usage: tuple[Usage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterCapacity:
+    """A cluster's newest picture, and what its namespaces may use and use."""
+
+    picture: ClusterPicture
+    namespaces: tuple[NamespaceUsage, ...]
+
+
+def capacity_of_clusters(session: Session, now: datetime.datetime) -> tuple[ClusterCapacity, ...]:
+    """Return the capacity of every cluster that has a picture, by name."""
+    pictures = latest_snapshots(session, now)
+    data = {picture.cluster_id: picture.data for picture in pictures}
+    found: dict[str, list[NamespaceUsage]] = defaultdict(list)
+    for queue in list_queues(session, now):
+        usage = usage_of(queue.namespace, data.get(queue.cluster_id), queue.capacity, queue.granted)
+        found[queue.cluster_id].append(NamespaceUsage(queue.namespace, usage))
+    return tuple(ClusterCapacity(each, tuple(found[each.cluster_id])) for each in pictures)
 
 
 def usage_of(

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,8 +11,7 @@ from fastapi import APIRouter
 from airflow_priority_spark.api.datamodels import clusters as answers
 from airflow_priority_spark.api.datamodels.queues import Usage
 from airflow_priority_spark.api.dependencies import AccessDep, NowDep, SessionDep, SettingsDep
-from airflow_priority_spark.store.capacity_reads import usage_of
-from airflow_priority_spark.store.queue_reads import QueueSummary, list_queues
+from airflow_priority_spark.store.capacity_reads import ClusterCapacity, NamespaceUsage, capacity_of_clusters
 from airflow_priority_spark.store.status_reads import (
     ArbiterStatus,
     ClusterPicture,
@@ -30,23 +28,19 @@ _SILENT_SECONDS = 60.0
 @router.get("/capacity")
 def get_capacity(_access: AccessDep, session: SessionDep, now: NowDep) -> answers.Capacity:
     """Tell what each cluster and namespace may use, uses, has promised and has left."""
-    queues: dict[str, list[QueueSummary]] = defaultdict(list)
-    for queue in list_queues(session, now):
-        queues[queue.cluster_id].append(queue)
-    pictures = latest_snapshots(session, now)
-    return answers.Capacity(clusters=[_cluster(picture, queues[picture.cluster_id]) for picture in pictures])
+    return answers.Capacity(clusters=[_cluster(each) for each in capacity_of_clusters(session, now)])
 
 
-def _cluster(picture: ClusterPicture, queues: Sequence[QueueSummary]) -> answers.Cluster:
-    data = picture.data
+def _cluster(capacity: ClusterCapacity) -> answers.Cluster:
+    data = capacity.picture.data
     return answers.Cluster.of(
-        picture,
+        capacity.picture,
         fresh=data.get("fresh", True),
         stale_reason=data.get("stale_reason") or None,
         mode=data.get("mode", "quota"),
         nodes=_nodes(data),
         largest_holes=[answers.Hole(**hole) for hole in data.get("largest_holes", ())],
-        namespaces=[_namespace(queue, data) for queue in queues],
+        namespaces=[_namespace(each) for each in capacity.namespaces],
     )
 
 
@@ -61,9 +55,9 @@ def _nodes(data: dict[str, Any]) -> answers.Nodes:
     )
 
 
-def _namespace(queue: QueueSummary, data: dict[str, Any]) -> answers.NamespaceCapacity:
-    usage = usage_of(queue.namespace, data, queue.capacity, queue.granted)
-    return answers.NamespaceCapacity(namespace=queue.namespace, resources=[Usage.of(each) for each in usage])
+def _namespace(each: NamespaceUsage) -> answers.NamespaceCapacity:
+    resources = [Usage.of(usage) for usage in each.usage]
+    return answers.NamespaceCapacity(namespace=each.namespace, resources=resources)
 
 
 @router.get("/arbiter")

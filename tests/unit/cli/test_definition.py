@@ -30,7 +30,8 @@ def test_every_command_is_there():
     [group] = get_cli_commands()
     names = [name for name, _ in commands(group)]
     assert names == [
-        *("arbiter", "check", "exporter", "status", "doctor", "unpark", "demand", "migrate-dags", "simulate"),
+        *("arbiter", "check", "exporter", "status", "capacity", "doctor", "unpark", "demand", "migrate-dags"),
+        "simulate",
         *("apply", "export", "report"),
         *(f"queue {name}" for name in ("list", "show", "pause", "drain", "resume", "set")),
         *(f"pool {name}" for name in ("set", "add", "remove")),
