@@ -11,7 +11,7 @@ import datetime
 import os
 from argparse import Namespace
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from airflow.utils.cli import suppress_logs_and_warning
@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 from airflow_priority_spark import settings
 from airflow_priority_spark.cli import doctor_airflow, doctor_cluster, doctor_database
 from airflow_priority_spark.cli.doctor_findings import Finding, exit_code
+from airflow_priority_spark.cli.doctor_rights import BOTH, Asked, chosen
 from airflow_priority_spark.cli.output import print_rows
 from airflow_priority_spark.errors import InvalidInput
 from airflow_priority_spark.spark.request import ConnectionRef
@@ -36,14 +37,17 @@ def examine(args: Namespace) -> None:
     """Look at everything, print what was found, and end with an exit code."""
     # Connections come from where the arbiter looks for them, and not from a task's API.
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
-    findings = list(look())
+    findings = list(look(chosen(args.rights, args.arbiter_account, args.worker_account)))
     print_rows([asdict(finding) for finding in findings], args.output)
     if code := exit_code(findings):
         raise SystemExit(code)
 
 
-def look() -> Iterator[Finding]:
-    """Make every check."""
+def look(asked: Sequence[Asked] = BOTH) -> Iterator[Finding]:
+    """Make every check.
+
+    :param asked: whose rights in clusters to ask for.
+    """
     configured = settings.Settings()
     try:
         configured = settings.load()
@@ -57,10 +61,12 @@ def look() -> Iterator[Finding]:
     yield doctor_airflow.execution_api()
     yield doctor_airflow.settling(configured)
     with create_session() as session:
-        yield from _with_database(session, configured)
+        yield from _with_database(session, configured, asked)
 
 
-def _with_database(session: Session, configured: settings.Settings) -> Iterator[Finding]:
+def _with_database(
+    session: Session, configured: settings.Settings, asked: Sequence[Asked]
+) -> Iterator[Finding]:
     answers = doctor_database.answers(session)
     yield answers
     if answers.result == "problem":
@@ -75,17 +81,17 @@ def _with_database(session: Session, configured: settings.Settings) -> Iterator[
     yield from doctor_airflow.processes(session)
     yield doctor_database.leader(session, configured, now)
     yield from doctor_database.unresolved(session, now)
-    yield from _clusters(session)
+    yield from _clusters(session, asked)
 
 
-def _clusters(session: Session) -> Iterator[Finding]:
+def _clusters(session: Session, asked: Sequence[Asked]) -> Iterator[Finding]:
     """Look at every cluster that jobs have named, or at the default connection's before the first."""
     queues: dict[str, list[Queue]] = defaultdict(list)
     for queue in session.scalars(select(Queue)):
         queues[queue.cluster_id].append(queue)
     aliases = known_aliases(session)
     if not aliases:
-        yield from doctor_cluster.look_at(ConnectionRef(), None, (), ())
+        yield from doctor_cluster.look_at(ConnectionRef(), None, (), (), asked)
     for alias, cluster_id in sorted(aliases.items()):
         own = queues.get(cluster_id, [])
         yield from doctor_cluster.look_at(
@@ -93,4 +99,5 @@ def _clusters(session: Session) -> Iterator[Finding]:
             cluster_id,
             {queue.namespace for queue in own},
             {queue.namespace for queue in own if queue.capacity},
+            asked,
         )

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The doctor's look at a cluster, with the credentials of the connection that jobs name.
 
-Permissions are asked of the API server itself (SelfSubjectAccessReview), so that whatever grants them counts;
-nothing is written to the cluster.
+Nothing is written to the cluster.
 """
 
 from __future__ import annotations
@@ -10,36 +9,34 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Final
 
 from airflow_priority_spark.cli.doctor_findings import Finding, clock
+from airflow_priority_spark.cli.doctor_rights import BOTH, Asked, rights
 from airflow_priority_spark.cluster.connections import ClusterConnection, identify, resolve
-from airflow_priority_spark.cluster.kinds import (
-    NAMESPACES,
-    PERMISSIONS,
-    RESOURCE_QUOTAS,
-    SPARK_APPLICATIONS,
-    WORKER_PERMISSIONS,
-    Permission,
-)
+from airflow_priority_spark.cluster.kinds import NAMESPACES, RESOURCE_QUOTAS, SPARK_APPLICATIONS
 from airflow_priority_spark.cluster.transport import Refused, explain, open_response, request_json
 from airflow_priority_spark.errors import PrioritySparkError
 from airflow_priority_spark.spark.request import ConnectionRef
 
-_REVIEW: Final = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 #: The Date header has whole seconds.
 _CLOCK_WARNING_SECONDS: Final = 3.0
 _CLOCK_PROBLEM_SECONDS: Final = 30.0
 
 
 def look_at(
-    ref: ConnectionRef, known_id: str | None, namespaces: Collection[str], declared: Collection[str]
+    ref: ConnectionRef,
+    known_id: str | None,
+    namespaces: Collection[str],
+    declared: Collection[str],
+    asked: Collection[Asked] = BOTH,
 ) -> Iterator[Finding]:
     """Look at the cluster that a connection leads to.
 
     :param known_id: the cluster it led to before, ``None`` when it was never used.
     :param namespaces: of its queues.
     :param declared: those of them whose queue declares a capacity of its own.
+    :param asked: whose rights to ask for.
     """
     name = ref.conn_id or ref.config_file or "default"
     try:
@@ -52,7 +49,7 @@ def look_at(
         checks: tuple[Callable[[], Iterable[Finding]], ...] = (
             lambda: [_clock(connection, name)],
             lambda: [_definition(connection, name)],
-            lambda: _permissions(connection, namespaces),
+            lambda: (found for whose in asked for found in rights(connection, whose, namespaces)),
             lambda: (_quota(connection, item, item in declared) for item in sorted(namespaces)),
         )
         for check in checks:
@@ -113,62 +110,6 @@ def _definition(connection: ClusterConnection, name: str) -> Finding:
         return Finding("crd", name, "ok", f"{SPARK_APPLICATIONS.resource} is served")
     found = f"{SPARK_APPLICATIONS.resource} is not served by {connection}"
     return Finding("crd", name, "problem", found, "Install the Kubeflow Spark operator with its CRDs.")
-
-
-def _permissions(connection: ClusterConnection, namespaces: Collection[str]) -> Iterator[Finding]:
-    for who, table in (("arbiter", PERMISSIONS), ("worker", WORKER_PERMISSIONS)):
-        for permission in table:
-            yield _permission(connection, who, permission, namespaces)
-
-
-def _permission(
-    connection: ClusterConnection, who: str, permission: Permission, namespaces: Collection[str]
-) -> Finding:
-    subject = f"{who}: {permission.verb} {permission.kind.resource}"
-    if _allowed(connection, permission, None):
-        return Finding("permission", subject, "ok", "granted cluster-wide")
-    if permission.cluster_wide or not namespaces:
-        return _missing(connection, subject, permission, "cluster-wide", "by a ClusterRole")
-    refused = [name for name in sorted(namespaces) if not _allowed(connection, permission, name)]
-    if not refused:
-        return Finding("permission", subject, "ok", "granted in every queue's namespace")
-    where = f"in namespace {', '.join(refused)}"
-    return _missing(connection, subject, permission, where, "by a Role there or a ClusterRole")
-
-
-def _missing(
-    connection: ClusterConnection, subject: str, permission: Permission, where: str, how: str
-) -> Finding:
-    return Finding(
-        "permission",
-        subject,
-        "warning" if permission.optional else "problem",
-        f"not granted {where}; it is for: {permission.why}",
-        f"Grant the verb {permission.verb} on {permission.kind.resource} {where} to the user of "
-        f"{connection.label}, {how}.",
-    )
-
-
-def _allowed(connection: ClusterConnection, permission: Permission, namespace: str | None) -> bool:
-    resource, _, subresource = permission.kind.plural.partition("/")
-    attributes = {
-        "verb": permission.verb,
-        "group": permission.kind.group,
-        "resource": resource,
-        "subresource": subresource,
-        "namespace": namespace or "",
-        "name": permission.name,
-    }
-    review: dict[str, Any] = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}},
-    }
-    try:
-        answer = request_json(connection, "POST", _REVIEW, body=review)
-    except Refused as refused:
-        raise explain(connection, refused, permission.verb, permission.kind, namespace) from refused
-    return bool((answer.get("status") or {}).get("allowed"))
 
 
 def _quota(connection: ClusterConnection, namespace: str, declared: bool) -> Finding:

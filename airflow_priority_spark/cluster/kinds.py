@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is read from a cluster and written to it, and the permission each needs.
 
-The tables at the end are the only place that lists permissions: the error messages, the ``doctor``
+The tables at the end, one for each account, are the only place that lists permissions: the ``doctor``
 command and the shipped RBAC manifests are held against them.
 """
 
@@ -73,6 +73,7 @@ def _watched(kind: Kind, why: str, *, cluster_wide: bool = False, optional: bool
     return [Permission(verb, kind, why, cluster_wide, optional) for verb in ("list", "watch")]
 
 
+#: What the arbiter uses.
 PERMISSIONS: Final[tuple[Permission, ...]] = (
     Permission(
         "get",
@@ -101,12 +102,6 @@ PERMISSIONS: Final[tuple[Permission, ...]] = (
         cluster_wide=True,
     ),
     Permission("get", SPARK_APPLICATIONS, "looking at one application before it is deleted"),
-    Permission(
-        "patch",
-        SPARK_APPLICATIONS,
-        "labelling kept applications as finished, so that no later attempt takes them up",
-        optional=True,
-    ),
     Permission("delete", SPARK_APPLICATIONS, "ending killed, rescheduled and replaced applications"),
     Permission(
         "delete",
@@ -123,9 +118,19 @@ PERMISSIONS: Final[tuple[Permission, ...]] = (
     ),
 )
 
-#: What workers and triggerers use besides, with the credentials of the task's connection.
+#: What workers and triggerers use, with the credentials of the task's connection, in the queues' namespaces.
 WORKER_PERMISSIONS: Final[tuple[Permission, ...]] = (
     Permission("create", SPARK_APPLICATIONS, "submitting admitted jobs"),
+    Permission("get", SPARK_APPLICATIONS, "reading the state of one's own application"),
+    *_watched(SPARK_APPLICATIONS, "following submitted jobs, and finding what an earlier attempt has left"),
+    Permission(
+        "patch",
+        SPARK_APPLICATIONS,
+        "labelling kept applications as finished, so that no later attempt takes them up",
+        optional=True,
+    ),
+    Permission("delete", SPARK_APPLICATIONS, "ending jobs that are killed, or starved of executors"),
+    *_watched(PODS, "noticing drivers that vanish and executors that never come"),
     Permission("get", PODS, "saying with which exit code a driver ended", optional=True),
     Permission("get", POD_LOGS, "copying the driver's log into the task log", optional=True),
     Permission("list", EVENTS, "saying what Kubernetes has noted about a driver pod", optional=True),

@@ -3,14 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from airflow_priority_spark.cluster.kinds import (
-    PERMISSIONS,
-    SPARK_APPLICATIONS,
-    WORKER_PERMISSIONS,
-    Permission,
-)
+from airflow_priority_spark.cluster.kinds import PERMISSIONS, WORKER_PERMISSIONS, Permission
 from tests.deploy.charts import NAMESPACE, of_kind
 
 
@@ -50,26 +46,17 @@ def _pairs(rule: dict) -> list[tuple[str, str]]:
 
 
 def needed_by_arbiter(namespaces: list[str]) -> set[Right]:
-    """What the arbiter declares; labelling kept applications is done by workers alone."""
-    return {
-        Right(where, item.verb, item.kind.resource)
-        for item in PERMISSIONS
-        if (item.verb, item.kind) != ("patch", SPARK_APPLICATIONS)
-        for where in (["*"] if item.cluster_wide else namespaces)
-    }
+    return _needed(PERMISSIONS, namespaces)
 
 
 def needed_by_workers(namespaces: list[str]) -> set[Right]:
-    """What workers and triggerers use: their own table, and what they share with the arbiter."""
-    shared = [item for item in PERMISSIONS if _shared(item)]
+    """What workers and triggerers use."""
+    return _needed(WORKER_PERMISSIONS, namespaces)
+
+
+def _needed(table: Iterable[Permission], namespaces: list[str]) -> set[Right]:
     return {
         Right(where, item.verb, item.kind.resource)
-        for item in (*WORKER_PERMISSIONS, *shared)
-        for where in namespaces
+        for item in table
+        for where in (["*"] if item.cluster_wide else namespaces)
     }
-
-
-def _shared(item: Permission) -> bool:
-    """Applications are followed, labelled and ended by both; pods are followed."""
-    follows_pods = item.kind.resource == "pods" and item.verb in ("list", "watch")
-    return item.kind == SPARK_APPLICATIONS or follows_pods

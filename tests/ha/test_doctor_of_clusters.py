@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import argparse
+
 import pytest
 
 from airflow_priority_spark.cli.doctor_cluster import look_at
+from airflow_priority_spark.cli.doctor_rights import BOTH, account, chosen
 from airflow_priority_spark.cluster.kinds import PERMISSIONS, WORKER_PERMISSIONS
 from airflow_priority_spark.embedded.access import Denial
 from airflow_priority_spark.embedded.process import EmbeddedCluster
@@ -40,11 +43,10 @@ def bare(tmp_path_factory):
         yield started
 
 
-def found(cluster, *namespaces, user="kubernetes-admin", known=None, declared=()):
+def found(cluster, *namespaces, user="kubernetes-admin", known=None, declared=(), asked=BOTH):
     ref = ConnectionRef(conn_id=None, config_file=str(cluster.kubeconfig_of(user)))
-    return {
-        (item.check, item.subject): item for item in look_at(ref, known, namespaces or ("team-a",), declared)
-    }
+    said = look_at(ref, known, namespaces or ("team-a",), declared, asked)
+    return {(item.check, item.subject): item for item in said}
 
 
 def of(findings, check):
@@ -80,6 +82,54 @@ def test_a_permission_that_one_can_do_without_is_a_warning_and_says_what_is_lost
     assert "without it capacity is judged by quota only" in missing.found
     assert missing.mend.startswith("Grant the verb watch on nodes cluster-wide to the user of")
     assert missing.mend.endswith("by a ClusterRole.")
+
+
+def test_the_rights_of_two_service_accounts_are_asked_for_as_these(cluster):
+    asked = chosen("both", "airflow:airflow-scheduler", "airflow:airflow-worker")
+    findings = found(cluster, asked=asked)
+    missing = findings["permission", "worker: create sparkapplications.sparkoperator.k8s.io"]
+    assert missing.result == "problem", "nobody has granted it anything"
+    assert missing.found == "not granted in namespace team-a; it is for: submitting admitted jobs"
+    assert missing.mend == (
+        "Grant the verb create on sparkapplications.sparkoperator.k8s.io in namespace team-a to service "
+        "account airflow:airflow-worker, by a Role there or a ClusterRole."
+    )
+    events = findings["permission", "worker: list events"]
+    assert events.result == "warning"
+    assert "saying what Kubernetes has noted about a driver pod" in events.found
+    identity = findings["permission", "arbiter: get namespaces"]
+    assert identity.mend.endswith("to service account airflow:airflow-scheduler, by a ClusterRole.")
+    assert findings["quota", "team-a"].result == "ok", "what follows is asked as the connection's user again"
+
+
+def test_of_one_account_only_its_own_rights_are_asked_for(cluster):
+    subjects = {
+        subject for check, subject in found(cluster, asked=chosen("worker", "", "")) if check == "permission"
+    }
+    assert len(subjects) == len(WORKER_PERMISSIONS)
+    assert all(subject.startswith("worker: ") for subject in subjects)
+
+
+def test_a_user_who_may_not_act_as_another_is_told_how_to_ask(cluster):
+    findings = found(cluster, user=NARROW, asked=chosen("worker", "", "airflow:airflow-worker"))
+    refused = findings["permission", "worker"]
+    assert refused.result == "problem"
+    assert refused.found == (
+        "nothing is known of the rights of service account airflow:airflow-worker: the user of kubeconfig "
+        f"{cluster.kubeconfig_of(NARROW)} lacks the verb impersonate on serviceaccounts"
+    )
+    assert "airflow priority-spark doctor --rights worker, in a pod of that account" in refused.mend
+
+
+@pytest.mark.parametrize("text", ["airflow:airflow-worker", "system:serviceaccount:airflow:airflow-worker"])
+def test_a_service_account_is_named_as_people_or_as_kubernetes_name_it(text):
+    assert account(text) == "airflow:airflow-worker"
+
+
+@pytest.mark.parametrize("text", ["airflow-worker", "airflow:", ":worker", "a:b:c", ""])
+def test_what_names_no_service_account_is_refused_with_an_example(text):
+    with pytest.raises(argparse.ArgumentTypeError, match=r"is not allowed; .* e\.g\. airflow:airflow-worker"):
+        account(text)
 
 
 def test_quotas_that_may_not_be_read_are_a_problem_of_their_own(cluster):

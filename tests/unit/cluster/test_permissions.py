@@ -6,6 +6,8 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+import pytest
+
 from airflow_priority_spark.cluster import kinds
 
 PACKAGE = Path(kinds.__file__).parents[1]
@@ -80,7 +82,8 @@ def test_every_permission_in_the_tables_is_for_a_request_of_the_code():
     assert declared() - asked_for() - by_parameter == set()
 
 
-def test_no_permission_is_declared_twice_and_each_says_what_it_is_for():
-    table = [(item.verb, item.kind) for item in (*kinds.PERMISSIONS, *kinds.WORKER_PERMISSIONS)]
-    assert len(table) == len(set(table))
-    assert all(item.why for item in (*kinds.PERMISSIONS, *kinds.WORKER_PERMISSIONS))
+@pytest.mark.parametrize("table", [kinds.PERMISSIONS, kinds.WORKER_PERMISSIONS], ids=["arbiter", "worker"])
+def test_no_permission_is_declared_twice_and_each_says_what_it_is_for(table):
+    rights = [(item.verb, item.kind, item.name) for item in table]
+    assert len(rights) == len(set(rights))
+    assert all(item.why for item in table)
