@@ -24,6 +24,7 @@ from airflow_priority_spark.scheduling.model import Demand, PodSet
 from airflow_priority_spark.scheduling.resources import Resources
 from airflow_priority_spark.spark.request import demand_to_json
 from airflow_priority_spark.store import jobs as store
+from airflow_priority_spark.store.deferrals import RESUME_METHOD
 from airflow_priority_spark.store.leadership import Leadership
 from airflow_priority_spark.store.models import CapacitySnapshot, Job, Queue
 from airflow_priority_spark.store.snapshots import save_snapshot, save_summary
@@ -70,6 +71,14 @@ ADMITTED = [
     ("nightly_reports", "b_words", "team-b", "normal", 1, 47),
 ]
 
+#: What an arbiter writes of a job that was admitted and that Airflow has not started.
+WAITS_IN_AIRFLOW = (
+    "admitted, but no worker runs it: it waits for a slot of the executor (LocalExecutor, parallelism 4)"
+)
+#: How many tasks of one mapped task wait, and where they are seen.
+MAPPED = 6
+MAPPED_TASK = ("word_count", "count_parts")
+
 
 class Night:
     """The site and who looks at it.
@@ -108,13 +117,17 @@ class Night:
         with self.airflow.database() as session:
             return session.get_one(Job, self.ids[task_id])
 
-    def lead(self, *, seconds: float = 3600) -> None:
-        """Let an arbiter lead, for so long, that took its picture of the cluster just now."""
+    def lead(self, *, seconds: float = 3600, stale: str = "") -> None:
+        """Let an arbiter lead, for so long, that took its picture of the cluster just now.
+
+        :param stale: why the picture is not to be trusted.
+        """
         now = datetime.datetime.now(datetime.UTC)
         leadership = Leadership(self.airflow.database, "scheduler-0/41", lambda: now, seconds)
         assert leadership.acquire()
         self.write(lambda session: save_summary(session, {"unresolved": {}}, now))
-        self.write(lambda session: save_snapshot(session, CLUSTER, _picture(), now))
+        told = {"fresh": not stale, "stale_reason": stale}
+        self.write(lambda session: save_snapshot(session, CLUSTER, {**_picture(), **told}, now))
 
 
 def airflow_site(directory: Path) -> AirflowSite:
@@ -159,6 +172,13 @@ def _jobs(session: Session, night: Night) -> None:
     for dag_id, task_id, namespace, pool, executors, minutes in ADMITTED:
         job = _job(session, night, dag_id, task_id, namespace, pool, executors, minutes)
         _admit(session, night, job, minutes)
+    _admit_only(session, night)
+    for number in range(MAPPED):
+        dag_id, task_id = MAPPED_TASK
+        make_job(
+            session, make_queue(session, "team-b"), enqueued_at=night.ago(6), dag_id=dag_id, run_id=RUN,
+            task_id=task_id, map_index=number, user="admin",
+        )  # fmt: skip
     refused = _job(session, night, "too_big", "forty_executors", "team-b", "high", 40, 30)
     why = "pods: needs 41, quota team-b has 10 in all; no state of the namespace could satisfy it"
     store.move(session, refused, JobState.FAILED, why, "arbiter", night.ago(30))
@@ -206,6 +226,16 @@ def _admit(session: Session, night: Night, job: Job, minutes: float) -> None:
         store.move(session, job, state, why, "arbiter", night.ago(minutes - later))
     until = night.now + datetime.timedelta(hours=1)
     store.give_grant(session, job, unchecked=False, now=night.ago(minutes - 2), valid_until=until)
+
+
+def _admit_only(session: Session, night: Night) -> None:
+    """Admit a job that Airflow does not start: its executor has no slot."""
+    job = _job(session, night, "morning_dashboard", "b_sales_by_product", "team-b", "high", 1, 20)
+    store.move(session, job, JobState.ADMITTED, WAITS_IN_AIRFLOW, "arbiter", night.ago(3))
+    until = night.now + datetime.timedelta(hours=1)
+    store.give_grant(session, job, unchecked=False, now=night.ago(3), valid_until=until)
+    task = session.get_one(TaskInstance, job.ti_id)
+    task.state, task.next_method = "queued", RESUME_METHOD
 
 
 def _past(session: Session, night: Night) -> None:

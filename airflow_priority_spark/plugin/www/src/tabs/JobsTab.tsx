@@ -27,7 +27,7 @@ export const JobsTab = ({ dagId, runId }: { dagId: string; runId?: string }) => 
     return <Empty title="No Spark job">Nothing of this {runId === undefined ? "DAG" : "run"} has asked for room yet.</Empty>;
   }
   return (
-    <Stack gap={3} p={4}>
+    <Stack data-testid="spark-jobs" gap={3} p={4}>
       <ArbiterBanner />
       <JobTable
         columns={COLUMNS_OF.all} jobs={data.jobs} label="Spark jobs" onOpen={(job) => state.change({ job })}

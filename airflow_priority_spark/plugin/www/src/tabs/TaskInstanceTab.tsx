@@ -37,7 +37,7 @@ export const TaskInstanceTab = ({ dagId, runId, taskId, mapIndex }: TaskInstance
     );
   }
   return (
-    <Stack gap={3} p={4}>
+    <Stack data-testid="spark-queue" gap={3} p={4}>
       <ArbiterBanner />
       {attempts.length > 1 ? (
         <Choice
