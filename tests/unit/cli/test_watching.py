@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``--watch``: a live table on a terminal, one look after the other elsewhere."""
 
+import contextlib
 import io
 import json
 import os
@@ -50,10 +51,8 @@ def screen(monkeypatch):
         def isatty(self):
             return True
 
-    found = Screen()
-    monkeypatch.setattr("sys.stdout", found)
     monkeypatch.setattr(watching.shutil, "get_terminal_size", lambda *_, **__: os.terminal_size((100, 12)))
-    return found
+    return Screen()
 
 
 @pytest.mark.parametrize("command", SHOWING, ids=" ".join)
@@ -100,7 +99,8 @@ def test_a_terminal_is_written_over_and_never_scrolls(session, queue, looks, scr
     looks(2)
 
     arguments = get_parser().parse_args(["priority-spark", "job", "list", "--watch", "-o", "plain"])
-    arguments.func(arguments)
+    with contextlib.redirect_stdout(screen):
+        arguments.func(arguments)
 
     written = screen.getvalue()
     assert written.startswith("\x1b[H\x1b[2J")
