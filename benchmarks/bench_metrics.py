@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long a scrape takes while many jobs wait: ``python benchmarks/bench_metrics.py``.
+"""How long a scrape takes while many jobs wait.
 
 A site as it is on a bad day: 10,000 jobs wait in twenty priority pools, 200 are admitted, and the events of
 the last ten seconds are not tallied yet. It is scraped over HTTP, as Prometheus does.
@@ -8,52 +8,38 @@ the last ten seconds are not tallied yet. It is scraped over HTTP, as Prometheus
 from __future__ import annotations
 
 import datetime
-import os
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 import urllib.request
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT)]
+from benchmarks import store_site as sites
+from benchmarks.figures import Figures, Target
 
 WAITING, ADMITTED, ROUNDS = 10_000, 200, 20
 WANTED_MS = 300.0
 
 
-def main() -> int:
-    """Make the site, scrape it, write ``results/metrics.json``."""
-    with tempfile.TemporaryDirectory() as home:
-        os.environ["AIRFLOW_HOME"] = home
-        os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{home}/airflow.db"
-        os.environ["PYTHONPATH"] = str(ROOT)
-        subprocess.run(
-            [sys.executable, "-m", "airflow", "db", "migrate"], check=True, stdout=subprocess.DEVNULL
-        )
-        return measure()
+def run(*, full: bool) -> Figures:
+    """Make the site and scrape it, five times as often with ``full``."""
+    with sites.site() as database:
+        return measure(database, ROUNDS * 5 if full else ROUNDS)
 
 
-def measure() -> int:
-    """Return an exit code: 0 when the wanted time is kept."""
-    from airflow import settings as airflow_settings
-
+def measure(database: sites.Site, rounds: int) -> Figures:
+    """Return what scrapes cost."""
     from airflow_priority_spark.metrics.exporter import Exporter, Listening
     from airflow_priority_spark.settings import Settings
-    from benchmarks.figures import Figures, Target
 
-    fill(airflow_settings.NonScopedSession)
+    fill(database.session)
     exporter = Exporter(
         Listening("127.0.0.1", 0),
-        airflow_settings.NonScopedSession,
+        database.session,
         Settings(),
         lambda: datetime.datetime.now(datetime.UTC),
     )
     exporter.start()
     seconds, cpu, size, series = [], [], 0, 0
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         began, worked = time.perf_counter(), time.process_time()
         with urllib.request.urlopen(f"http://127.0.0.1:{exporter.port}/metrics", timeout=60) as answer:
             body = answer.read()
@@ -63,10 +49,10 @@ def measure() -> int:
     exporter.close()
     busy = round(statistics.median(cpu) * 1000, 1)
     median, worst = statistics.median(seconds) * 1000, max(seconds) * 1000
-    figures = Figures(
+    return Figures(
         "metrics",
         f"how long is a scrape while {WAITING} jobs wait?",
-        settings={"waiting": WAITING, "admitted": ADMITTED, "database": "sqlite", "scrapes": ROUNDS},
+        settings={"waiting": WAITING, "admitted": ADMITTED, "database": "postgresql", "scrapes": rounds},
         rows=[
             {
                 "median_ms": round(median, 1),
@@ -83,11 +69,6 @@ def measure() -> int:
             Target("processor time of a scrape, client and server, ms", busy, WANTED_MS, at_most=True),
         ],
     )
-    from rich.console import Console
-
-    figures.show(Console(width=160))
-    figures.save()
-    return int(median > WANTED_MS)
 
 
 def fill(sessions) -> None:
@@ -115,7 +96,3 @@ def fill(sessions) -> None:
             jobs.move(session, job, JobState.ADMITTED, "admitted", "arbiter", now)
             jobs.give_grant(session, job, unchecked=False, now=now, valid_until=now)
         session.commit()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

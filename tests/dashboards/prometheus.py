@@ -17,16 +17,18 @@ from demo.site import free_port
 
 
 class Prometheus:
-    """Scrapes the targets every second; a context manager.
+    """Scrapes the targets every so many seconds; a context manager.
 
     :param targets: ``address:port`` of exporters.
-    :param rules: files with rules, evaluated every second.
+    :param rules: files with rules, evaluated as often.
     """
 
-    def __init__(self, directory: Path, targets: Sequence[str], rules: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, directory: Path, targets: Sequence[str], rules: Sequence[Path] = (), *, seconds: int = 1
+    ) -> None:
         directory.mkdir()
         configuration = {
-            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+            "global": {"scrape_interval": f"{seconds}s", "evaluation_interval": f"{seconds}s"},
             "rule_files": [str(path) for path in rules],
             "scrape_configs": [
                 {"job_name": "priority-spark", "static_configs": [{"targets": list(targets)}]}

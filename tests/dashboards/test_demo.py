@@ -57,14 +57,19 @@ def seen(demo, tmp_path):  # noqa: F811
     began = time.time()
     try:
         targets = [f"127.0.0.1:{exporter.listens().port}" for exporter in exporters]
-        with Prometheus(tmp_path / "prometheus", targets, RULES) as prometheus:
-            running.says("Still running", timeout=500)
+        with Prometheus(tmp_path / "prometheus", targets, RULES, seconds=2) as prometheus:
+            until(lambda: over(running), lambda: running.text, 600)
             # The last events reach the exporters with their next scrape.
             time.sleep(3)
             yield running, exporters, prometheus, (began, time.time())
     finally:
         for exporter in exporters:
             exporter.stop()
+
+
+def over(running) -> bool:
+    assert running.process.poll() is None, running.text
+    return "Still running" in running.text
 
 
 def numbers(series: dict) -> list[float]:
