@@ -75,7 +75,6 @@ ARG_RIGHTS = Arg(
 ARG_ARBITER_ACCOUNT = Arg(
     ("--arbiter-account",),
     type=_account,
-    default="",
     metavar="NAMESPACE:NAME",
     help="The arbiter's service account; asking for its rights needs the verb impersonate "
     "(default: the connection's user)",
@@ -83,7 +82,6 @@ ARG_ARBITER_ACCOUNT = Arg(
 ARG_WORKER_ACCOUNT = Arg(
     ("--worker-account",),
     type=_account,
-    default="",
     metavar="NAMESPACE:NAME",
     help="The service account of workers, likewise",
 )

@@ -40,13 +40,14 @@ class Asked:
 BOTH: Final = tuple(Asked(who) for who in _TABLES)
 
 
-def chosen(rights: str, arbiter_account: str, worker_account: str) -> tuple[Asked, ...]:
+def chosen(rights: str, arbiter_account: str | None, worker_account: str | None) -> tuple[Asked, ...]:
     """Return whose rights the options ask for.
 
     :param rights: ``arbiter``, ``worker`` or ``both``.
+    :param arbiter_account: as in :class:`Asked`; ``None`` for none. Likewise ``worker_account``.
     """
     accounts = {"arbiter": arbiter_account, "worker": worker_account}
-    return tuple(Asked(who, accounts[who]) for who in _TABLES if rights in (who, "both"))
+    return tuple(Asked(who, accounts[who] or "") for who in _TABLES if rights in (who, "both"))
 
 
 def account(text: str) -> str:

@@ -45,14 +45,21 @@ def values_of(*names: str) -> dict:
     return merged(*(yaml.safe_load((VALUES / name).read_text()) for name in names))
 
 
+def rendered(chart: Path, values: Mapping | None = None) -> dict[str, str]:
+    """Render a chart: template → text.
+
+    :raises HelmValuesError: when values do not fit its schema.
+    """
+    with Chart.load(chart) as loaded:
+        return loaded.render(dict(values or {}), name=RELEASE, namespace=NAMESPACE)
+
+
 def manifests(chart: Path, values: Mapping | None = None) -> list[dict]:
     """Render a chart and read what comes out.
 
     :raises HelmValuesError: when values do not fit its schema.
     """
-    with Chart.load(chart) as loaded:
-        rendered = loaded.render(dict(values or {}), name=RELEASE, namespace=NAMESPACE)
-    texts = [text for path, text in sorted(rendered.items()) if not path.endswith(".txt")]
+    texts = [text for path, text in sorted(rendered(chart, values).items()) if not path.endswith(".txt")]
     return [found for text in texts for found in yaml.safe_load_all(text) if found]
 
 
@@ -84,7 +91,7 @@ def umbrella(directory: Path, airflow: Path) -> Path:
 
 
 def extra_objects_chart(directory: Path) -> Path:
-    """Make a chart that has of the official chart 2.x only ``extraObjects``: each through ``tpl``."""
+    """Make a chart that has of the one proposed for 2.x only ``extraObjects``: each through ``tpl``."""
     place = directory / "extra-objects"
     (place / "templates").mkdir(parents=True)
     (place / "Chart.yaml").write_text("apiVersion: v2\nname: airflow\nversion: 2.0.0\n")

@@ -18,6 +18,7 @@ from tests.deploy.charts import (
     named,
     of_kind,
     pod_template,
+    rendered,
     umbrella,
     values_of,
 )
@@ -113,6 +114,46 @@ def test_as_one_umbrella_release_both_charts_fit_together(chart, tmp_path):
     exporter = named(found, "Deployment", "airflow-priority-spark-exporter")
     assert rules.without_database(exporter) == []
     assert "arbiter = scheduler" in configuration(found)
+
+
+LAYERS = [
+    ("enable.yaml", *rest) for rest in ((), ("standalone.yaml", "exporter-sidecar.yaml"), ("off.yaml",))
+]
+
+
+@pytest.mark.parametrize("layers", LAYERS, ids="+".join)
+def test_no_value_is_one_that_the_chart_warns_of(chart, layers):
+    """What 1.2x warns of is what 2.0 drops."""
+    assert deprecations(chart, values_of(*layers)) == []
+
+
+def test_a_value_that_the_chart_warns_of_is_found(chart):
+    assert deprecations(chart, {"workers": {"schedulerName": "mine"}})
+
+
+def deprecations(chart, values):
+    (notes,) = [
+        text for path, text in rendered(chart, values).items() if path == "airflow/templates/NOTES.txt"
+    ]
+    return [line for line in notes.splitlines() if "deprecat" in line.lower()]
+
+
+def test_with_a_database_of_ones_own_as_2_x_demands_everything_of_ours_follows_it(chart):
+    own = {"postgresql": {"enabled": False}, "data": {"metadataSecretName": "my-database"}}
+    found = manifests(chart, merged(values_of("enable.yaml", "exporter-sidecar.yaml"), own))
+    for item in (
+        named(found, "Deployment", "airflow-scheduler"),
+        named(found, "Job", "airflow-run-airflow-migrations"),
+    ):
+        for container in rules.containers(item):
+            named_secrets = {
+                one["valueFrom"]["secretKeyRef"]["name"]
+                for one in container.get("env", ())
+                if one["name"] == "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+            }
+            assert named_secrets <= {"my-database"}, container["name"]
+    names = {one["name"] for one in rules.containers(named(found, "Deployment", "airflow-scheduler"))}
+    assert "priority-spark-exporter" in names
 
 
 def test_a_misspelt_value_is_refused_by_the_official_charts_own_schema(chart):

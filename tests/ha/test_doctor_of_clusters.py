@@ -104,14 +104,16 @@ def test_the_rights_of_two_service_accounts_are_asked_for_as_these(cluster):
 
 def test_of_one_account_only_its_own_rights_are_asked_for(cluster):
     subjects = {
-        subject for check, subject in found(cluster, asked=chosen("worker", "", "")) if check == "permission"
+        subject
+        for check, subject in found(cluster, asked=chosen("worker", None, None))
+        if check == "permission"
     }
     assert len(subjects) == len(WORKER_PERMISSIONS)
     assert all(subject.startswith("worker: ") for subject in subjects)
 
 
 def test_a_user_who_may_not_act_as_another_is_told_how_to_ask(cluster):
-    findings = found(cluster, user=NARROW, asked=chosen("worker", "", "airflow:airflow-worker"))
+    findings = found(cluster, user=NARROW, asked=chosen("worker", None, "airflow:airflow-worker"))
     refused = findings["permission", "worker"]
     assert refused.result == "problem"
     assert refused.found == (
