@@ -122,20 +122,21 @@ LAYERS = [
 
 
 @pytest.mark.parametrize("layers", LAYERS, ids="+".join)
-def test_no_value_is_one_that_the_chart_warns_of(chart, layers):
-    """What 1.2x warns of is what 2.0 drops."""
-    assert deprecations(chart, values_of(*layers)) == []
+def test_no_value_of_ours_is_one_that_the_chart_warns_of(chart, layers):
+    """What 1.2x warns of is what 2.0 drops; of its own defaults it warns too."""
+    assert warned_of(chart, values_of(*layers)) - warned_of(chart, {}) == set()
 
 
 def test_a_value_that_the_chart_warns_of_is_found(chart):
-    assert deprecations(chart, {"workers": {"schedulerName": "mine"}})
+    found = warned_of(chart, {"securityContext": {"runAsUser": 50000}}) - warned_of(chart, {})
+    assert "`securityContext` has been renamed" in "".join(found)
 
 
-def deprecations(chart, values):
-    (notes,) = [
-        text for path, text in rendered(chart, values).items() if path == "airflow/templates/NOTES.txt"
-    ]
-    return [line for line in notes.splitlines() if "deprecat" in line.lower()]
+def warned_of(chart, values):
+    """Each deprecation warning of the notes, without its headline."""
+    lines = rendered(chart, values)["airflow/templates/NOTES.txt"].splitlines()
+    starts = [number for number, line in enumerate(lines) if "DEPRECATION WARNING" in line]
+    return {lines[number + 1].strip() for number in starts}
 
 
 def test_with_a_database_of_ones_own_as_2_x_demands_everything_of_ours_follows_it(chart):
