@@ -195,7 +195,7 @@ def test_what_has_ended_is_found_by_its_name(admin):
 
 @pytest.mark.parametrize("tab", ["charts", "settings"])
 def test_charts_and_settings_are_drawn(admin, tab):
-    page = admin.queues(f"?tab={tab}")
+    page = admin.queues(f"?tab={tab}&span=21600")
     expect(page.get_by_role("table").first).to_be_visible()
     page.wait_for_timeout(1000)
     admin.photograph(tab)
@@ -211,6 +211,9 @@ def test_the_view_is_there_in_the_dark(sign_in):
         expect(row(page, "b_stock")).to_be_visible()
         expect(page.locator("html")).to_have_class("dark")
         person.photograph("dark")
+        assert person.violations("#root") == []
+        page = person.queues("?tab=running")
+        expect(row(page, "a_archive")).to_be_visible()
         assert person.violations("#root") == []
         assert person.complaints == []
 
@@ -257,7 +260,7 @@ def test_a_pool_is_edited_where_it_stands_and_a_wrong_value_is_refused_in_words(
     dialog.get_by_label("Reason").fill("backfills may hurry")
     save.click()
     expect(dialog.get_by_role("alert").or_(dialog.get_by_text("weight: 0 is not valid"))).to_be_visible()
-    assert admin.complaints and all("422" in said for said in admin.complaints)
+    assert [said for said in admin.complaints if "422" not in said] == []
     admin.complaints.clear()
 
     dialog.get_by_label("weight").fill("30")

@@ -39,7 +39,7 @@ const Runtime = ({ job }: { job: Job }) => {
   const now = useNow();
   if (job.started_at === null) return <>–</>;
   const end = job.ended_at === null ? now : Date.parse(job.ended_at);
-  return <>{duration((end - Date.parse(job.started_at)) / 1000)}</>;
+  return <Text whiteSpace="nowrap">{duration((end - Date.parse(job.started_at)) / 1000)}</Text>;
 };
 
 const Wait = ({ job }: { job: Job }) => {

@@ -8,6 +8,7 @@ import { Choice } from "../shared/Choice";
 import { Empty, Loading, ProblemAlert } from "../shared/Feedback";
 import { Time } from "../shared/Time";
 import type { UrlState } from "../shared/urlState";
+import { QUEUE_FIELDS } from "./fields";
 import { FlowsPart } from "./FlowsPart";
 import { SettingsDialog } from "./SettingsDialog";
 
@@ -72,6 +73,12 @@ const SettingsTable = ({ title, settings, onEdit }: SettingsTableProps) => (
 const keyed = (rows: SettingRow[], wanted: (row: SettingRow) => boolean): Record<string, Setting> =>
   Object.fromEntries(rows.filter(wanted).map((row) => [row.key, row]));
 
+/** In the order in which they are edited. */
+const ordered = (settings: Record<string, Setting>): Record<string, Setting> => {
+  const known = QUEUE_FIELDS.filter(({ key }) => key in settings).map(({ key }) => [key, settings[key]] as const);
+  return { ...Object.fromEntries(known), ...settings } as Record<string, Setting>;
+};
+
 const clustersIn = (rows: SettingRow[]) => [...new Set(rows.filter(({ scope }) => scope === "cluster").map(({ where }) => where))];
 
 const QueuePart = ({ queue, editable }: { queue: Queue; editable: boolean }) => {
@@ -84,9 +91,9 @@ const QueuePart = ({ queue, editable }: { queue: Queue; editable: boolean }) => 
   const name = `${queue.namespace} on ${queue.cluster}`;
   return (
     <Stack gap={5}>
-      <SettingsTable onEdit={editing("")} settings={data.settings} title={`Queue ${name}`} />
+      <SettingsTable onEdit={editing("")} settings={ordered(data.settings)} title={`Queue ${name}`} />
       {Object.entries(data.pool_settings).map(([pool, settings]) => (
-        <SettingsTable key={pool} onEdit={editing(pool)} settings={settings} title={`Priority pool ${pool} of ${queue.namespace}`} />
+        <SettingsTable key={pool} onEdit={editing(pool)} settings={ordered(settings)} title={`Priority pool ${pool} of ${queue.namespace}`} />
       ))}
       {edited === undefined ? undefined : (
         <SettingsDialog onClose={() => setEdited(undefined)} pool={edited || undefined} queue={queue} />

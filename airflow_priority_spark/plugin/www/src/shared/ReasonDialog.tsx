@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every act of a person asks once more and asks why: both go into the job's events and Airflow's audit log.
-import { Button, CloseButton, Dialog, Field, Input, Portal, Stack } from "@chakra-ui/react";
+import { Box, Button, CloseButton, Dialog, Field, Input, Portal, Stack } from "@chakra-ui/react";
 import { type FormEvent, type ReactNode, useState } from "react";
 import { Problem } from "../api/client";
 import { ProblemAlert } from "./Feedback";
@@ -42,7 +42,7 @@ export const ReasonDialog = (props: ReasonDialogProps) => {
         <Dialog.Backdrop />
         <Dialog.Positioner>
           <Dialog.Content asChild>
-            <form onSubmit={submit}>
+            <form onChange={() => setProblem(undefined)} onSubmit={submit}>
               <Dialog.Header>
                 <Dialog.Title>{title}</Dialog.Title>
               </Dialog.Header>
@@ -61,9 +61,11 @@ export const ReasonDialog = (props: ReasonDialogProps) => {
                       value={reason}
                     />
                   </Field.Root>
-                  {problem === undefined ? undefined : <ProblemAlert problem={problem} what="Nothing was changed" />}
                 </Stack>
               </Dialog.Body>
+              {problem === undefined ? undefined : (
+                <Box px={6}><ProblemAlert problem={problem} what="Nothing was changed" /></Box>
+              )}
               <Dialog.Footer>
                 <Button disabled={busy} onClick={onClose} variant="outline">
                   Back

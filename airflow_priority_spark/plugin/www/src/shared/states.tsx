@@ -16,8 +16,14 @@ const PALETTES: Record<JobState, string> = {
 
 export const ENDED: readonly JobState[] = ["succeeded", "failed", "cancelled"];
 
+/** White on Airflow's light green for what runs is hard to read: the darker one of the same hue. */
+const READABLE = { bg: "running.fg", color: "bg" };
+
 export const StateBadge = ({ state, children }: { state: JobState; children?: string }) => (
-  <Badge borderRadius="full" colorPalette={PALETTES[state]} fontSize="xs" px={2} py={0.5} variant={state === "held" ? "subtle" : "solid"}>
+  <Badge
+    borderRadius="full" colorPalette={PALETTES[state]} fontSize="xs" px={2} py={0.5} variant={state === "held" ? "subtle" : "solid"}
+    {...(state === "running" ? READABLE : {})}
+  >
     {children ?? state}
   </Badge>
 );
