@@ -10,8 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import check_jsonschema
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from tests.deploy.charts import ROOT, values_of
 
@@ -19,6 +21,7 @@ BIN = Path(sys.executable).parent
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES = COMPOSE["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
+MAKEFILE = (ROOT / "Makefile").read_text()
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yaml"))
 
 
@@ -27,8 +30,10 @@ def run(*command):
 
 
 def held_against(schema, *files):
-    done = run(str(BIN / "check-jsonschema"), "--builtin-schema", f"vendor.{schema}", *map(str, files))
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = CliRunner().invoke(
+        check_jsonschema.main, ["--builtin-schema", f"vendor.{schema}", *map(str, files)]
+    )
+    assert done.exit_code == 0, done.output
 
 
 def test_hadolint_has_nothing_to_say_about_the_dockerfile():
@@ -57,7 +62,13 @@ def test_the_build_sees_what_the_wheel_needs_and_no_secrets_of_the_directory():
 
 
 def test_the_compose_file_is_one():
-    held_against("compose-spec", "compose.yaml")
+    held_against("compose-spec", ROOT / "compose.yaml")
+
+
+def test_a_file_that_is_none_would_be_found(tmp_path):
+    (tmp_path / "wrong.yaml").write_text("services: {a: {imaeg: b}}")
+    with pytest.raises(AssertionError, match="imaeg"):
+        held_against("compose-spec", tmp_path / "wrong.yaml")
 
 
 def test_ports_are_open_to_this_machine_only():
@@ -126,14 +137,14 @@ def test_promtool_takes_the_configuration_of_prometheus():
 def test_workflows_are_workflows():
     assert WORKFLOWS
     held_against("github-workflows", *WORKFLOWS)
-    held_against("dependabot", ".github/dependabot.yml")
+    held_against("dependabot", ROOT / ".github" / "dependabot.yml")
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
 def test_a_workflow_may_do_little_calls_targets_that_exist_and_ends(workflow):
     read = yaml.safe_load(workflow.read_text())
     assert read["permissions"] == {"contents": "read"}
-    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    targets = set(re.findall(r"^([a-z0-9-]+):", MAKEFILE, flags=re.MULTILINE))
     for job in read["jobs"].values():
         assert job["timeout-minutes"] <= 90
         parts = job.get("strategy", {}).get("matrix", {}).get("part", [""])
@@ -144,6 +155,27 @@ def test_a_workflow_may_do_little_calls_targets_that_exist_and_ends(workflow):
                 called = {target.replace("${{ matrix.part }}", part) for part in parts}
                 assert called <= targets, called - targets
             assert "uses" not in step or re.search(r"@(v\d|release/v\d)", step["uses"]), step
+
+
+#: Parts of other targets: of unit, property and store; of deploy.
+IN_OTHERS = {"test-arbiter", "test-metrics"}
+
+
+def test_every_target_that_tests_something_is_run_by_a_workflow():
+    called = set()
+    for workflow in WORKFLOWS:
+        for job in yaml.safe_load(workflow.read_text())["jobs"].values():
+            parts = job.get("strategy", {}).get("matrix", {}).get("part", [""])
+            said = "\n".join(step.get("run", "") for step in job["steps"])
+            called |= {
+                name.replace("${{ matrix.part }}", part)
+                for name in re.findall(r"make ([a-z-]+(?:\$\{\{ matrix.part \}\})?)", said)
+                for part in parts
+            }
+    targets = re.findall(
+        r"^((?:www-)?test-?[a-z]*|lint|types|contract|build|www-check):", MAKEFILE, re.MULTILINE
+    )
+    assert set(targets) - {"test"} - called == IN_OTHERS
 
 
 def test_the_workflows_test_every_python_that_the_package_names():
