@@ -8,6 +8,7 @@ of a ``resource`` are cores for cpu, bytes for what is measured in bytes, else n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -125,3 +126,15 @@ CATALOGUE: Final = (
 )
 
 BY_KEY: Final = {metric.key: metric for metric in CATALOGUE}
+
+#: Counters that say 0 before the first event, with the labels behind the pool. Prometheus takes a series that
+#: begins with 1 for one that was never less, so the first starved job of a pool would raise no alert.
+FROM_THE_START: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
+    "retried_jobs": ((),),
+    "admitted_jobs": ((),),
+    "starved_jobs": ((),),
+    "rescheduled_jobs": (("stale-quota",), ("starved",)),
+    "timeouts": (("head-timeout",), ("queue-timeout",), ("admission-expired",)),
+    "finished_jobs": (("succeeded", ""), ("failed", "task-failed")),
+    "failed_cycles": ((),),
+}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from airflow import __version__ as airflow_version
 from prometheus_client.core import Metric as Family
@@ -18,8 +18,8 @@ from prometheus_client.registry import Collector
 
 from airflow_priority_spark import __version__
 from airflow_priority_spark.metrics.bounds import Bounds
-from airflow_priority_spark.metrics.catalogue import BY_KEY
-from airflow_priority_spark.metrics.samples import Samples
+from airflow_priority_spark.metrics.catalogue import BY_KEY, FROM_THE_START
+from airflow_priority_spark.metrics.samples import Labels, Samples
 from airflow_priority_spark.metrics.state import arbiter, capacity, lines, usage
 from airflow_priority_spark.store.leadership import SessionFactory
 from airflow_priority_spark.store.metric_reads import Site, read_site
@@ -68,6 +68,7 @@ def sample(site: Site, bounds: Bounds) -> Samples:
 
 def _sums(samples: Samples, site: Site, bounds: Bounds) -> None:
     """Add counters and histograms; where they name a queue, its id becomes cluster and namespace."""
+    known: set[Labels] = set()
     for (key, labels), amount in site.totals.items():
         metric = BY_KEY.get(key)
         if metric is None:
@@ -77,8 +78,15 @@ def _sums(samples: Samples, site: Site, bounds: Bounds) -> None:
             queue = site.queues.get(int(labels[0]))
             if queue is None:
                 continue
-            values = (queue.cluster, queue.namespace, bounds.pool(labels[1]), *labels[2:])
+            line = (queue.cluster, queue.namespace, bounds.pool(labels[1]))
+            known.add(line)
+            values = (*line, *labels[2:])
         if metric.kind == "histogram":
             samples.observe(key, values, amount)
         else:
             samples.add(key, values, amount.sum)
+    for key, further in FROM_THE_START.items():
+        places: Iterable[Labels] = known if "namespace" in BY_KEY[key].labels else ((),)
+        for place in places:
+            for more in further:
+                samples.add(key, (*place, *more), 0)

@@ -12,7 +12,7 @@ from sqlalchemy import event
 
 from airflow_priority_spark.errors import InvalidInput
 from airflow_priority_spark.metrics.bounds import Bounds
-from airflow_priority_spark.metrics.catalogue import CATALOGUE
+from airflow_priority_spark.metrics.catalogue import BY_KEY, CATALOGUE, FROM_THE_START
 from airflow_priority_spark.metrics.collector import SiteCollector
 from airflow_priority_spark.settings import Settings
 from airflow_priority_spark.store import queue_reads, tallies
@@ -25,7 +25,6 @@ MEASURED = {
     "admission_attempts",
     "watch_restarts",
     "api_errors",
-    "failed_cycles",
     "cycle_duration_seconds",
 }
 
@@ -85,6 +84,22 @@ def test_the_arbiter_and_the_picture_say_how_fresh_they_are(site, scrape):
     assert found("snapshot_age_seconds") == 10
     assert found("leader_changes_total") == 1
     assert scrape(now=later(300))("arbiter_leading") == 0
+
+
+def test_the_first_starved_job_of_a_pool_is_a_step_from_0_to_1(site, scrape):
+    found = scrape()
+    assert found("starved_jobs_total", pool="high") == 0
+    assert found("starved_jobs_total", pool="normal") == 1
+    assert found("timeouts_total", pool="high", cause="head-timeout") == 0
+    assert found("timeouts_total", pool="normal", cause="queue-timeout") == 1
+    assert found("finished_jobs_total", pool="high", outcome="failed") == 0
+    assert found("failed_cycles_total") == 0
+
+
+def test_every_counter_that_says_0_has_the_labels_of_the_catalogue():
+    for key, further in FROM_THE_START.items():
+        for more in further:
+            assert len(BY_KEY[key].labels) in {len(more) + 3, 0}, key
 
 
 def test_two_exporters_agree_with_each_other_and_with_the_queue_list(site, scrape, session):
