@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 
 import pytest
 import yaml
@@ -47,6 +48,31 @@ def test_every_command_of_ours_exists_with_its_options(page):
             command = names[words.pop(0)]
         known = {flag for argument in command.args for flag in argument.flags}
         assert {word for word in words if word.startswith("-")} <= known, line
+
+
+def test_every_command_of_airflow_is_one_it_takes(page, capsys):
+    from airflow.cli.cli_parser import get_parser
+
+    blocks = re.findall(r"```bash\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    for line in "\n".join(blocks).replace("\\\n", " ").splitlines():
+        if line.strip().startswith("airflow "):
+            words = shlex.split(line, comments=True)[1:]
+            try:
+                get_parser().parse_args(words)
+            except SystemExit:
+                pytest.fail(f"{line}: {capsys.readouterr().err}")
+
+
+def test_files_and_targets_of_this_repository_that_commands_name_exist(page):
+    text = page.read_text()
+    for file in re.findall(r"(?:-f|--values) (\S+\.yaml)", text):
+        assert (ROOT / file).exists() or file == "yours.yaml", file
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    assert set(re.findall(r"(?:`|^)make ([a-z-]+)", text, flags=re.MULTILINE)) <= targets
+    for chart in re.findall(
+        r"helm (?:upgrade --install|dependency build|template) ?\S* (helm-values/\S+)", text
+    ):
+        assert (ROOT / chart / "Chart.yaml").exists(), chart
 
 
 def test_every_value_of_our_chart_exists(page):

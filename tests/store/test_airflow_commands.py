@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import pytest
+from airflow.utils.state import TaskInstanceState
 
-from airflow_priority_spark.scheduling.jobs import JobState
 from airflow_priority_spark.store.instance import instance_id
-from airflow_priority_spark.store.jobs import move
 from airflow_priority_spark.store.models import VERSION_TABLE
 from airflow_priority_spark.store.session import check_migrated
-from tests.builders import NOW
+from tests.builders import make_task
 from tests.store.rows import make_job, make_queue
 from tests.store.test_db_manager import our_tables
 from tests.store.test_schema import dump
@@ -32,7 +31,10 @@ def test_db_migrate_from_the_migration_files_makes_our_tables(empty_database):
 
 
 def test_db_manager_downgrade_refuses_while_jobs_wait_and_works_afterwards(database, session):
-    job = make_job(session, make_queue(session))
+    waiting = make_task(
+        session, state=TaskInstanceState.DEFERRED, next_method="resume_admitted", next_kwargs={}
+    )
+    make_job(session, make_queue(session), ti_id=waiting.id)
     session.commit()
 
     refused = database.airflow(*DOWNGRADE, check=False, **LISTED)
@@ -40,8 +42,10 @@ def test_db_manager_downgrade_refuses_while_jobs_wait_and_works_afterwards(datab
     assert "JobsParked: 1 job waits in the queue" in refused.stdout
     assert "airflow priority-spark unpark" in refused.stdout
 
-    move(session, job, JobState.CANCELLED, "unparked", "bob", NOW)
-    session.commit()
+    database.airflow("priority-spark", "unpark", "--yes")
+    session.refresh(waiting)
+    assert waiting.state == TaskInstanceState.SCHEDULED, "it goes straight to the cluster"
+    session.rollback()
     database.airflow(*DOWNGRADE, **LISTED)
     assert our_tables(database) == {VERSION_TABLE}
 
