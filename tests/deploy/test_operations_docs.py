@@ -70,7 +70,7 @@ def test_files_and_targets_of_this_repository_that_commands_name_exist(page):
     targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
     assert set(re.findall(r"(?:`|^)make ([a-z-]+)", text, flags=re.MULTILINE)) <= targets
     for chart in re.findall(
-        r"helm (?:upgrade --install|dependency build|template) ?\S* (helm-values/\S+)", text
+        r"helm (?:upgrade --install|dependency build|template) ?\S* (helm-values/[a-z/-]+)", text
     ):
         assert (ROOT / chart / "Chart.yaml").exists(), chart
 
