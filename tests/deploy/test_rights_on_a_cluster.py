@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 import pytest
 from kubernetes import client, config, utils
 
+from airflow_priority_spark.cli.doctor_cluster import look_at
+from airflow_priority_spark.cli.doctor_rights import chosen
 from airflow_priority_spark.cluster.applications import (
     Deletion,
     delete_application,
@@ -34,6 +36,7 @@ from airflow_priority_spark.operators.submission import create_application, find
 from airflow_priority_spark.scheduling.model import PodSet
 from airflow_priority_spark.scheduling.resources import Resources
 from airflow_priority_spark.spark.identity import TaskKey, job_labels
+from airflow_priority_spark.spark.request import ConnectionRef
 from airflow_priority_spark.triggers.watching import _Watches
 from tests.builders import make_demand
 from tests.cluster.applications import pod, spark_application
@@ -188,6 +191,29 @@ def test_a_worker_gets_through_a_jobs_life_and_uses_every_right_it_has(connect, 
     assert delete_application(connection, TEAM, name, view.uid) is Deletion.REQUESTED
 
     assert recorded.used == {(right.verb, right.resource) for right in granted(found, account)}
+
+
+def asked_by_the_doctor(cluster, arbiter, worker):
+    """Subject → what the doctor says of each right, asked as these accounts."""
+    asked = chosen("both", f"{NAMESPACE}:{arbiter}", f"{NAMESPACE}:{worker}")
+    said = look_at(ConnectionRef(conn_id=None, config_file=str(cluster.kubeconfig)), None, {TEAM}, (), asked)
+    return {item.subject: item for item in said if item.check == "permission"}
+
+
+def test_the_doctor_misses_no_right_of_the_accounts_of_the_chart(cluster):
+    found = asked_by_the_doctor(cluster, "airflow-priority-spark-arbiter", "airflow-worker")
+    assert {item.result for item in found.values()} == {"ok"}
+
+
+def test_the_doctor_finds_that_an_arbiters_account_is_no_workers(cluster):
+    found = asked_by_the_doctor(cluster, "airflow-worker", "airflow-priority-spark-arbiter")
+    missing = found["worker: create sparkapplications.sparkoperator.k8s.io"]
+    assert missing.result == "problem"
+    assert missing.mend == (
+        f"Grant the verb create on sparkapplications.sparkoperator.k8s.io in namespace {TEAM} to service "
+        f"account {NAMESPACE}:airflow-priority-spark-arbiter, by a Role there or a ClusterRole."
+    )
+    assert found["arbiter: get namespaces"].result == "problem"
 
 
 def test_what_is_not_granted_is_refused_so_that_the_tests_above_mean_something(connect):
