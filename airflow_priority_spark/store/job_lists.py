@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pages of jobs for people: any order, mapped tasks folded into one row, places in line only where shown.
 
-The number of statements is fixed, and what is read grows with the page, not with the queue; only the
-database walks an index of those that wait, to number them.
+The number of statements is fixed, and what is read grows with the page, not with the queue. The database
+does walk over those that wait, to put them in order and to number them: over as little of each as it can,
+by indexes or by the few columns that an order compares, and joins other tables only to what is shown.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from __future__ import annotations
 import datetime
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from airflow_priority_spark.scheduling.jobs import ACTIVE, WAITING, JobState
@@ -45,6 +46,18 @@ class ListedJob:
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """How many jobs a list is about.
+
+    :param total: that are selected; ``None`` when they are more than ``COUNTED``.
+    :param hidden: that wait or are active in the queues and may not be read.
+    """
+
+    total: int | None
+    hidden: int
+
+
+@dataclass(frozen=True, slots=True)
 class JobList:
     """A page; ``next`` continues the list, ``None`` at its end."""
 
@@ -70,20 +83,23 @@ def page_of_jobs(
     """
     conditions = wanted.conditions()
     place = order.place(after) if after is not None else None
-    statement = _joined(select(Job, Queue.namespace, Cluster.name))
+    clauses = order.clauses(_dialect(session))
+    chosen = _from_jobs(select(Job.id), wanted, order)
     if fold:
-        statement = statement.where(Job.id.in_(_first_of_each_task(session, conditions, order)))
+        chosen = chosen.where(Job.id.in_(_first_of_each_task(session, wanted, order)))
     else:
-        statement = statement.where(*conditions)
+        chosen = chosen.where(*conditions)
     if place is not None:
-        statement = statement.where(order.behind(place))
-    statement = statement.add_columns(*order.columns).order_by(*order.clauses(_dialect(session)))
-    rows = session.execute(statement.limit(limit + 1)).all()
+        chosen = chosen.where(order.behind(place))
+    page = chosen.order_by(*clauses).limit(limit + 1).subquery()
+    statement = _joined(select(Job, Queue.namespace, Cluster.name)).join(page, page.c.id == Job.id)
+    statement = statement.add_columns(*order.columns).order_by(*clauses)
+    rows = session.execute(statement).all()
     shown = rows[:limit]
     following = order.cursor(shown[-1][3:]) if len(rows) > limit else None
     jobs = [row[0] for row in shown]
     places = positions(session, jobs)
-    mapped = _mapped(session, conditions, jobs) if fold else {}
+    mapped = _mapped(session, wanted, jobs) if fold else {}
     return JobList(
         tuple(
             ListedJob(
@@ -96,39 +112,57 @@ def page_of_jobs(
     )
 
 
-def count_jobs(session: Session, wanted: JobFilter) -> int | None:
-    """Return how many jobs are selected, ``None`` when they are more than ``COUNTED`` (one statement)."""
-    some = _joined(select(literal(1))).where(*wanted.conditions()).limit(COUNTED + 1).subquery()
-    found = session.scalar(select(func.count()).select_from(some)) or 0
-    return found if found <= COUNTED else None
+def count_jobs(session: Session, wanted: JobFilter) -> Counts:
+    """Return how many jobs are selected, and how many in the same queues may not be read.
+
+    One statement, where nothing is asked for but what everybody sees on the cards of the queues; else two.
+
+    :param wanted: ``dag_ids`` are the DAGs that may be read.
+    """
+    readable = wanted.dag_ids if wanted.dag_ids is not None else ()
+    seen = JobFilter(
+        _open(wanted.states), namespace=wanted.namespace, pool=wanted.pool, cluster=wanted.cluster
+    )
+    by_dag = _by_dag(session, seen)
+    hidden = sum(count for dag_id, count in by_dag.items() if dag_id not in readable)
+    if replace(wanted, dag_ids=None, states=frozenset(wanted.states or ())) == seen:
+        total = sum(by_dag.values()) - hidden
+    else:
+        some = _from_jobs(select(literal(1)), wanted).where(*wanted.conditions()).limit(COUNTED + 1)
+        total = session.scalar(select(func.count()).select_from(some.subquery())) or 0
+    return Counts(total if total <= COUNTED else None, hidden)
 
 
-def hidden_jobs(
-    session: Session,
-    readable: Collection[str],
-    *,
-    states: Collection[JobState] | None = None,
-    cluster: str | None = None,
-    namespace: str | None = None,
-    pool: str | None = None,
-) -> int:
-    """Return how many jobs in the queues wait or are active that somebody may not read (one statement).
-
-    Only by what everybody sees on the cards of the queues may they be told apart: whoever could filter
-    them by DAG, user or text would read them by asking often enough.
+def hidden_jobs(session: Session, readable: Collection[str]) -> int:
+    """Return how many jobs wait or are active that somebody may not read (one statement).
 
     :param readable: the DAGs that may be read.
     """
-    wanted = JobFilter(_open(states), namespace=namespace, pool=pool, cluster=cluster)
-    statement = select(Job.dag_id, func.count()).where(*wanted.conditions()).group_by(Job.dag_id)
-    if cluster is not None or namespace is not None:
-        statement = _joined(statement)
-    return sum(count for dag_id, count in session.execute(statement) if dag_id not in readable)
+    by_dag = _by_dag(session, JobFilter(_open(None)))
+    return sum(count for dag_id, count in by_dag.items() if dag_id not in readable)
 
 
-def _open(states: Collection[JobState] | None) -> Collection[JobState]:
+def _by_dag(session: Session, seen: JobFilter) -> Mapping[str, int]:
+    """Return DAG → jobs, of all DAGs.
+
+    Only by what everybody sees on the cards of the queues may hidden jobs be told apart: whoever could
+    filter them by DAG, user or text would read them by asking often enough.
+    """
+    statement = _from_jobs(select(Job.dag_id, func.count()), seen).where(*seen.conditions())
+    rows = session.execute(statement.group_by(Job.dag_id))
+    return {dag_id: count for dag_id, count in rows}  # noqa: C416 - a row is no pair to the type checker
+
+
+def _open(states: Collection[JobState] | None) -> frozenset[JobState]:
     every = WAITING | ACTIVE
     return every if states is None else every & frozenset(states)
+
+
+def _from_jobs(statement: Any, wanted: JobFilter, order: Order | None = None) -> Any:
+    """Let a statement choose among jobs; joined with their queues only where these are asked about."""
+    if wanted.namespace is not None or wanted.cluster is not None or (order and order.of_queues):
+        return _joined(statement)
+    return statement.select_from(Job)
 
 
 def _joined(statement: Any) -> Any:
@@ -143,20 +177,17 @@ def _dialect(session: Session) -> str:
     return session.get_bind().dialect.name
 
 
-def _first_of_each_task(
-    session: Session, conditions: Sequence[ColumnElement[bool]], order: Order
-) -> Select[Any]:
+def _first_of_each_task(session: Session, wanted: JobFilter, order: Order) -> Select[Any]:
     alone = case((Job.map_index < 0, Job.id), else_="")
     rank = func.row_number().over(
         partition_by=(Job.dag_id, Job.run_id, Job.task_id, alone), order_by=order.clauses(_dialect(session))
     )
-    ranked = _joined(select(Job.id.label("id"), rank.label("rank"))).where(*conditions).subquery()
+    ranked = _from_jobs(select(Job.id.label("id"), rank.label("rank")), wanted, order)
+    ranked = ranked.where(*wanted.conditions()).subquery()
     return select(ranked.c.id).where(ranked.c.rank == 1)
 
 
-def _mapped(
-    session: Session, conditions: Sequence[ColumnElement[bool]], jobs: Sequence[Job]
-) -> Mapping[Task, MappedTask]:
+def _mapped(session: Session, wanted: JobFilter, jobs: Sequence[Job]) -> Mapping[Task, MappedTask]:
     tasks = {(job.dag_id, job.run_id, job.task_id) for job in jobs if job.map_index >= 0}
     if not tasks:
         return {}
@@ -164,9 +195,8 @@ def _mapped(
         *(and_(Job.dag_id == dag, Job.run_id == run, Job.task_id == task) for dag, run, task in sorted(tasks))
     )
     task = (Job.dag_id, Job.run_id, Job.task_id)
-    statement = _joined(select(*task, Job.state, func.count())).where(
-        *conditions, of_page, Job.map_index >= 0
-    )
+    statement = _from_jobs(select(*task, Job.state, func.count()), wanted)
+    statement = statement.where(*wanted.conditions(), of_page, Job.map_index >= 0)
     states: dict[Task, dict[str, int]] = defaultdict(dict)
     for dag_id, run_id, task_id, state, count in session.execute(statement.group_by(*task, Job.state)):
         states[dag_id, run_id, task_id][state] = count
@@ -202,5 +232,7 @@ def positions(session: Session, jobs: Sequence[Job]) -> Mapping[str, int]:
 
 def _down_to(queue_id: int, pool: str, at: datetime.datetime, number: int) -> ColumnElement[bool]:
     """Return the condition for jobs of a line that do not stand behind a place."""
-    before = or_(Job.position_at < at, and_(Job.position_at == at, Job.position_id <= number))
+    # As one comparison of rows, databases find its end in the index of those that wait.
+    place = tuple_(literal(at, Job.position_at.type), literal(number, Job.position_id.type))
+    before = tuple_(Job.position_at, Job.position_id) <= place
     return and_(Job.queue_id == queue_id, Job.pool == pool, before)

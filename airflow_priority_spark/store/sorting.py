@@ -57,6 +57,11 @@ class Order:
         return self.sort.startswith("-")
 
     @property
+    def of_queues(self) -> bool:
+        """It compares names of queues or clusters, not of jobs only."""
+        return any(column.class_ is not Job for column in self.columns)
+
+    @property
     def columns(self) -> tuple[Any, ...]:
         """What is compared, most important first."""
         return (*ORDERS[self.sort.removeprefix("-")], Job.id)

@@ -12,7 +12,7 @@ from airflow_priority_spark.api.datamodels.jobs import JobPage, TaskJobs
 from airflow_priority_spark.api.dependencies import AccessDep, NowDep, SessionDep
 from airflow_priority_spark.api.filters import ListQueryDep
 from airflow_priority_spark.api.presenting import job_answer
-from airflow_priority_spark.store.job_lists import count_jobs, hidden_jobs, page_of_jobs
+from airflow_priority_spark.store.job_lists import count_jobs, page_of_jobs
 from airflow_priority_spark.store.selection import JobFilter
 from airflow_priority_spark.store.sorting import Order
 
@@ -35,19 +35,12 @@ def list_jobs(query: ListQueryDep, access: AccessDep, session: SessionDep, now: 
         after=query.after,
         fold=query.group == "mapped",
     )
-    hidden = hidden_jobs(
-        session,
-        access.readable,
-        states=query.state,
-        cluster=query.cluster,
-        namespace=query.namespace,
-        pool=query.pool,
-    )
+    counts = count_jobs(session, wanted)
     return JobPage(
         jobs=[job_answer(row.summary, access, row.mapped) for row in page.jobs],
         next=page.next,
-        hidden=hidden,
-        total=count_jobs(session, wanted),
+        hidden=counts.hidden,
+        total=counts.total,
     )
 
 
