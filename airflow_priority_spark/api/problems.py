@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 MEDIA_TYPE: Final = "application/problem+json"
 #: What a client sent that must not pass, and somebody should see that it was tried.
 _LOGGED: Final = frozenset({401, 403, 413, 415})
+#: The same of what would have changed something: made-up ids, values that can never be right.
+_LOGGED_OF_CHANGES: Final = _LOGGED | {400, 404, 405, 422}
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 #: So much of a wrong value is given back.
 _SHOWN: Final = 200
 
@@ -64,8 +67,9 @@ def problem(
     :param detail: a sentence that says what is wrong and what would be right.
     """
     instance = str(scope.get("path", ""))[:_SHOWN]
-    if status in _LOGGED:
-        log.warning("refused %s %r: %d, %s", scope.get("method"), instance, status, detail)
+    method = scope.get("method")
+    if status in (_LOGGED if method in _SAFE else _LOGGED_OF_CHANGES):
+        log.warning("refused %s %r: %d, %r", method, instance, status, detail[:_SHOWN])
     title = HTTPStatus(status).phrase
     document = Problem(
         type=f"urn:priority-spark:problem:{title.lower().replace(' ', '-')}",
