@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may do what, for every route and every role of the simple auth manager (``test_fab_acts``: of FAB)."""
+"""Who may do what, for every route and every role of the simple auth manager (FAB: ``test_fab_acts``)."""
 
 from __future__ import annotations
 
