@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import datetime
 import io
 from typing import Any, ClassVar, Final
 
@@ -52,6 +53,14 @@ def _cell(value: Any) -> str:
     return f"'{text}" if text.startswith(_FORMULA) and not isinstance(value, int) else text
 
 
+def _word(value: str | None) -> str:
+    return value or ""
+
+
+def _instant(value: datetime.datetime) -> str:
+    return f"{value.astimezone(datetime.UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
 class JobList(ModelView):
     """The list of jobs, newest first."""
 
@@ -60,7 +69,9 @@ class JobList(ModelView):
     class_permission_name = QUEUE_RESOURCE
     #: Edit is asked by the REST API; it is named here so that the role editor shows it.
     base_permissions: ClassVar = ["can_read", "can_edit"]
-    method_permission_name: ClassVar = {"list": "read", "show": "read", "csv": "read"}
+    #: The last is no right of anybody: lists of this kind offer forms that would change rows past every rule.
+    method_permission_name: ClassVar = {"list": "read", "show": "read", "csv": "read", "edit": "nothing"}
+    include_route_methods: ClassVar = {"list", "show", "csv"}
     list_title = "Spark jobs"
     list_columns: ClassVar = [
         "dag_id", "task_id", "run_id", "pool", "state", "user", "blocking_resource", "reason", "queued_at",
@@ -70,6 +81,7 @@ class JobList(ModelView):
         "dag_id", "task_id", "run_id", "pool", "state", "flow", "user", "team", "service",
         "blocking_resource", "reason", "queued_at", "ended_at",
     ]  # fmt: skip
+    formatters_columns: ClassVar = {"blocking_resource": _word, "queued_at": _instant}
     base_order = ("queued_at", "desc")
     base_filters: ClassVar = [["dag_id", FilterInFunction, _readable]]
     page_size = 50

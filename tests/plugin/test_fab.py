@@ -46,6 +46,7 @@ def test_a_viewer_sees_jobs_as_a_page(site):
     answer = get(site, LIST)
     assert answer.status_code == 200, answer.text
     assert "aggregate" in answer.text
+    assert " UTC</td>" in answer.text
 
 
 def test_rows_are_filtered(site):
@@ -94,7 +95,7 @@ def test_the_page_changes_nothing(site, method):
     with TestClient(site.host, cookies={"_token": site.tokens["admin"]}) as client:
         for action in ("add", f"edit/{job_id}", f"delete/{job_id}", "list/"):
             answer = client.request(method, LIST.replace("list/", action), follow_redirects=False)
-            assert answer.status_code in (302, 400, 404, 405), action
+            assert answer.status_code in (404, 405), action
     assert site.get("/jobs").json()["jobs"][0]["state"] == "queued"
 
 

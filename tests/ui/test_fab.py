@@ -109,6 +109,10 @@ def test_an_administrator_lists_filters_and_downloads_jobs(sign_in):
     for task_id in ("a_risk", "a_pi", "b_words"):
         expect(table).to_contain_text(task_id)
     page.screenshot(path=IMAGES / "fab-list.png")
+    # The right to edit queues is none to edit rows in a form.
+    expect(page.locator("a[href*='/edit/']")).to_have_count(0)
+    for action in ("add", "edit/1", "delete/1"):
+        assert page.request.get(fab.LIST.replace("list/", action)).status == 404, action
 
     page.goto(f"{fab.LIST}?_flt_0_pool=high")
     expect(table).to_contain_text("a_risk")
