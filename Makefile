@@ -34,7 +34,7 @@ demo: setup ## Run real Spark jobs through real queues (KEEP=1, KUBECONFIG=…)
 	$(BIN)/python demo/run.py $(if $(KEEP),--keep) $(if $(filter command line,$(origin KUBECONFIG)),--kubeconfig "$(KUBECONFIG)")
 
 test: setup system lint types contract ## Everything CI runs, two processes side by side
-	$(PYTEST) tests -m "not soak and not long" --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	$(PYTEST) tests -m "not soak and not long" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup ## ruff: rules and format
 	$(BIN)/ruff check .

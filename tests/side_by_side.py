@@ -10,16 +10,24 @@ from __future__ import annotations
 
 import pytest
 
-_FIRST = ("tests/e2e/", "tests/ha/", "tests/cluster/", "tests/operator/", "tests/store/", "tests/property/")
 _SHARED = "tests/e2e/"
+_FIRST = (_SHARED, "tests/ha/", "tests/cluster/", "tests/operator/", "tests/store/", "tests/property/")
 
 
 def pytest_collection_modifyitems(items):
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(_SHARED if file.startswith(_SHARED) else file))
     items.sort(key=_rank)
 
 
 def _rank(item) -> int:
     return next((rank for rank, folder in enumerate(_FIRST) if item.nodeid.startswith(folder)), len(_FIRST))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return _SHARED if nodeid.startswith(_SHARED) else nodeid.partition("::")[0]
+
+    return ByFile(config, log)
