@@ -45,6 +45,11 @@ def settle_replaced(context: Context, session: Session, job: Job, now: datetime.
     jobs.move(session, job, state, reason, context.actor, now)
 
 
+def to_settle(mismatch: Mismatch) -> bool:
+    """Tell whether ``settle`` would do anything."""
+    return not mismatch.ti_exists or _outcome(mismatch.job, mismatch.ti_state) is not None
+
+
 def settle(context: Context, session: Session, mismatch: Mismatch, now: datetime.datetime) -> None:
     """Bring one job in step with its task instance."""
     job = mismatch.job

@@ -52,6 +52,7 @@ from airflow_priority_spark.store.instance import instance_id
 from airflow_priority_spark.store.leadership import Leadership, SessionFactory
 from airflow_priority_spark.store.queue_table import NO_QUEUES, read_queues
 from airflow_priority_spark.store.queues import known_aliases
+from airflow_priority_spark.store.session import OneConnection
 from airflow_priority_spark.store.site import read_site, rules
 from airflow_priority_spark.store.trigger_ids import keep_trigger_ids_unique
 
@@ -93,8 +94,8 @@ class ArbiterLoop:
         self.settings = settings
         self.clock = clock
         self.wake = threading.Event()
-        self.sessions = session_factory
-        self.leadership = Leadership(session_factory, holder, clock, settings.lease_seconds)
+        self.sessions = OneConnection(session_factory)
+        self.leadership = Leadership(self.sessions, holder, clock, settings.lease_seconds)
         self.clusters = Clusters(settings, self.wake.set, time.monotonic)
         with session_factory() as session:
             identity = instance_id(session)
@@ -203,6 +204,10 @@ class ArbiterLoop:
 
         :raises LeadershipLost: when another arbiter leads.
         """
+        with self.sessions.kept():
+            return self._cycle()
+
+    def _cycle(self) -> Applied:
         now = self.clock()
         self.leadership.renew_if_due()
         self.clusters.refresh()
