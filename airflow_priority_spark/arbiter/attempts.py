@@ -20,6 +20,7 @@ from airflow_priority_spark.scheduling.jobs import WAITING, JobState
 from airflow_priority_spark.store import jobs
 from airflow_priority_spark.store.airflow_state import Mismatch, Replaced, successor
 from airflow_priority_spark.store.models import Job
+from airflow_priority_spark.store.session import when_committed
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ def settle_replaced(context: Context, session: Session, job: Job, now: datetime.
         job.ti_id, job.try_number = after.ti_id, after.try_number
         text = "Airflow lost the attempt and started another; the job keeps its position"
         jobs.note(session, job, text, context.actor, now)
-        log.info("Job %s of %s: %s", job.id, jobs.task_key(job).readable(), text)
+        when_committed(session, log.info, "Job %s of %s: %s", job.id, jobs.task_key(job).readable(), text)
         return
     state, reason = {
         Replaced.CLEARED: (JobState.CANCELLED, "the task was cleared"),

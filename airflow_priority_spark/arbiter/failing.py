@@ -17,6 +17,7 @@ from airflow_priority_spark.scheduling.model import Decisions, describe_blocked
 from airflow_priority_spark.spark.admission import AdmissionEvent
 from airflow_priority_spark.store import jobs
 from airflow_priority_spark.store.models import Job
+from airflow_priority_spark.store.session import when_committed
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ def fail_impossible(
             pool=job.pool,
             reason=reason,
         ).to_payload()
-        log.warning("Job %s of %s %s", job.id, jobs.task_key(job).readable(), reason)
+        when_committed(session, log.warning, "Job %s of %s %s", job.id, jobs.task_key(job).readable(), reason)
     if events:
         session.flush()
         jobs.promise_all(session, events, now)
@@ -60,7 +61,9 @@ def cancel(context: Context, session: Session, reasons: Mapping[Job, str], now: 
         events[job] = AdmissionEvent(
             outcome="cancelled", job_id=job.id, reason=reason, retry=context.settings.retry_on_cancel
         ).to_payload()
-        log.info("Job %s of %s was cancelled: %s", job.id, jobs.task_key(job).readable(), reason)
+        when_committed(
+            session, log.info, "Job %s of %s was cancelled: %s", job.id, jobs.task_key(job).readable(), reason
+        )
     if events:
         session.flush()
         jobs.promise_all(session, events, now)

@@ -108,6 +108,7 @@ class ArbiterLoop:
         )
         self.work_with(self.context)
         self._reconciled_at: float | None = None
+        self._led = False
         #: There is more of the same to do, whatever else changes.
         self._hurry = False
         self.pictures = Pictures(self.leadership)
@@ -157,9 +158,14 @@ class ArbiterLoop:
         try:
             if self.leadership.leads or self._lead():
                 self.cycle()
+            elif self._led:
+                # A fault took our lease from us before we could see who has it now.
+                self._led = False
+                log.warning("Not leading: another arbiter took over from %s", self.leadership.holder)
         except (DatabaseNotMigrated, IncompatibleAirflow):
             raise
         except LeadershipLost as lost:
+            self._led = False
             log.warning("Not leading: %s", lost)
             return True
         except Exception as error:
@@ -188,6 +194,7 @@ class ArbiterLoop:
     def _lead(self) -> bool:
         if not self.leadership.acquire():
             return False
+        self._led = True
         log.info("Leading as %s, epoch %s", self.leadership.holder, self.leadership.epoch)
         with self.sessions() as session, session.begin():
             keep_trigger_ids_unique(session.connection())

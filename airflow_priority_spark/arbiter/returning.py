@@ -24,6 +24,7 @@ from airflow_priority_spark.spark.request import AdmissionRequest, demand_from_j
 from airflow_priority_spark.store import jobs
 from airflow_priority_spark.store.deferrals import Deferral
 from airflow_priority_spark.store.models import Job
+from airflow_priority_spark.store.session import when_committed
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,9 @@ def come_back(
         job.adopt = True
     reason = request.reason or "Airflow replaced a lost attempt"
     jobs.move(session, job, JobState.QUEUED, f"back at its position: {reason}", context.actor, now)
-    log.info("Job %s of %s is back in the queue: %s", job.id, deferral.key.readable(), reason)
+    when_committed(
+        session, log.info, "Job %s of %s is back in the queue: %s", job.id, deferral.key.readable(), reason
+    )
 
 
 def deadline(request: AdmissionRequest, since: datetime.datetime) -> datetime.datetime | None:
@@ -103,7 +106,7 @@ def _take_demand(
             f"from now on it is charged {describe_demand(after)} instead of {describe_demand(before)}"
         )
         jobs.note(session, job, text, context.actor, now)
-        log.warning("Job %s of %s: %s", job.id, jobs.task_key(job).readable(), text)
+        when_committed(session, log.warning, "Job %s of %s: %s", job.id, jobs.task_key(job).readable(), text)
 
 
 def _give_up(context: Context, session: Session, job: Job, reason: str, now: datetime.datetime) -> None:

@@ -16,6 +16,7 @@ from airflow_priority_spark.scheduling.jobs import HeldReason
 from airflow_priority_spark.scheduling.model import Decisions, HeadTimeout, describe_timeout
 from airflow_priority_spark.store import jobs, positions
 from airflow_priority_spark.store.models import Job
+from airflow_priority_spark.store.session import when_committed
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,9 @@ def time_out(
         if timeout.action == "hold":
             text = describe_timeout(timeout)
             jobs.hold(session, job, HeldReason.TIMEOUT, text, context.actor, now)
-            log.warning("Job %s of %s is held: %s", job.id, jobs.task_key(job).readable(), text)
+            when_committed(
+                session, log.warning, "Job %s of %s is held: %s", job.id, jobs.task_key(job).readable(), text
+            )
         else:
             cancel(context, session, {job: describe_timeout(timeout)}, now)
         # Kept, so that people can choose by it whom to requeue.
@@ -54,7 +57,7 @@ def _retry(
     text = f"{describe_timeout(timeout)}; retry {job.head_retries}: it {where}, its clock begins again"
     job.reason = text
     jobs.note(session, job, text, context.actor, now)
-    log.info("Job %s of %s: %s", job.id, jobs.task_key(job).readable(), text)
+    when_committed(session, log.info, "Job %s of %s: %s", job.id, jobs.task_key(job).readable(), text)
 
 
 def warn(context: Context, session: Session, decisions: Decisions, now: datetime.datetime) -> None:
@@ -65,4 +68,6 @@ def warn(context: Context, session: Session, decisions: Decisions, now: datetime
         if job is not None:
             text = f"{describe_timeout(warning)}: {warning.percent} % of its head timeout has passed"
             jobs.note(session, job, text, context.actor, now)
-            log.warning("Job %s of %s is %s", job.id, jobs.task_key(job).readable(), text)
+            when_committed(
+                session, log.warning, "Job %s of %s is %s", job.id, jobs.task_key(job).readable(), text
+            )

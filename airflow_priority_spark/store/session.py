@@ -87,6 +87,14 @@ def bounded(sessions: SessionFactory, *, lock_seconds: float, idle_seconds: floa
     return make
 
 
+def when_committed(session: Session, say: Callable[..., None], *args: Any) -> None:
+    """Say something once the session's transaction is a fact; never when it is rolled back.
+
+    :param say: called with the arguments, like a method of a logger.
+    """
+    event.listen(session, "after_commit", lambda _session: say(*args), once=True)
+
+
 class OneConnection:
     """A session factory that need not ask the pool for a connection time and again.
 

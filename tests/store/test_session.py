@@ -22,6 +22,7 @@ from airflow_priority_spark.store.session import (
     OneConnection,
     bounded,
     check_migrated,
+    when_committed,
 )
 
 
@@ -183,3 +184,26 @@ def test_transactions_on_a_kept_connection_have_their_limits(database):
         for _ in range(2):
             with sessions() as session:
                 assert session.scalar(text("SELECT current_setting('lock_timeout')")) == "1500ms"
+
+
+class TestWhenCommitted:
+    """What an arbiter says of its deeds is said only of deeds."""
+
+    def test_it_is_said_once_when_the_transaction_is_a_fact(self, database):
+        said = []
+        with database.session() as session:
+            with session.begin():
+                when_committed(session, said.append, "admitted")
+                assert said == []
+            assert said == ["admitted"]
+            with session.begin():
+                session.execute(select(ArbiterState.id))
+        assert said == ["admitted"]
+
+    def test_it_is_never_said_of_a_transaction_that_was_rolled_back(self, database):
+        said = []
+        with database.session() as session:
+            when_committed(session, said.append, "admitted")
+            session.execute(select(ArbiterState.id))
+            session.rollback()
+        assert said == []
