@@ -18,6 +18,8 @@ _PAGE = 100
 _EVERYWHERE = {"event", "timestamp", "level", "logger", "filename", "lineno"} | {
     "ti_id", "dag_id", "run_id", "task_id", "map_index", "try_number",
 }  # fmt: skip
+#: Seconds before each further try of a request that met a busy database.
+_PAUSES = (0.5, 1.0, 2.0)
 #: A proxy of the environment must not get between us and loopback.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -27,6 +29,8 @@ class ApiRefused(RuntimeError):
 
     def __init__(self, method: str, path: str, status: int, body: str) -> None:
         self.status = status
+        #: SQLite has one writer at a time; what met another one was rolled back and may be sent again.
+        self.is_busy_database = status == HTTPStatus.INTERNAL_SERVER_ERROR and "Database error" in body
         super().__init__(f"{method} {path}: {status} {body[:1000]}")
 
 
@@ -50,13 +54,16 @@ class AirflowApi:
         """
         if not self._token:
             self._token = self._send("GET", "/auth/token", None)["access_token"]
-        try:
-            return self._send(method, f"/api/v2{path}", body)
-        except ApiRefused as refused:
-            if refused.status != HTTPStatus.UNAUTHORIZED:
-                raise
-            self._token = ""
-            raise
+        for pause in _PAUSES:
+            try:
+                return self._send(method, f"/api/v2{path}", body)
+            except ApiRefused as refused:
+                if refused.status == HTTPStatus.UNAUTHORIZED:
+                    self._token = ""
+                if not refused.is_busy_database:
+                    raise
+            time.sleep(pause)
+        return self._send(method, f"/api/v2{path}", body)
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
         headers = {"Accept": "application/json", "Content-Type": "application/json"}

@@ -17,6 +17,7 @@ from airflow_priority_spark.scheduling.model import Admission, Decisions
 from airflow_priority_spark.spark.admission import AdmissionEvent
 from airflow_priority_spark.store import jobs
 from airflow_priority_spark.store.models import Job
+from airflow_priority_spark.store.session import when_committed
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,9 @@ def admit(
         _move(context, session, job, decisions, adopted=adopted is not None, now=now)
         unchecked[job] = job.flow == "observe" or adopted is not None
         events[job] = _event(context, job, admission, now, adopt=adopted.name if adopted else "").to_payload()
-        log.info("Admitted job %s of %s: %s", job.id, jobs.task_key(job).readable(), job.reason)
+        when_committed(
+            session, log.info, "Admitted job %s of %s: %s", job.id, jobs.task_key(job).readable(), job.reason
+        )
     session.flush()
     valid_until = now + datetime.timedelta(seconds=context.settings.admission_valid_seconds)
     jobs.give_grants(session, unchecked, now=now, valid_until=valid_until)

@@ -149,7 +149,7 @@ def _lock_waiting(session: Session, seen: Mapping[str, WaitingRow]) -> dict[str,
     same = [job for job in found if job.queue_id not in closed and _as_seen(job, seen[job.id])]
     paused = are_paused(session, {job.dag_id for job in same})
     same = [job for job in same if job.dag_id not in paused]
-    tasks = resume.lock_all_parked(session, {job.ti_id for job in same})
+    tasks = resume.still_parked(session, {job.ti_id for job in same})
     return {job.id: job for job in same if job.ti_id in tasks}
 
 

@@ -21,6 +21,7 @@ from airflow_priority_spark.store import jobs
 from airflow_priority_spark.store.airflow_state import Mismatch, Replaced, successor
 from airflow_priority_spark.store.causes import Cause
 from airflow_priority_spark.store.models import Job
+from airflow_priority_spark.store.session import when_committed
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ def settle_replaced(context: Context, session: Session, job: Job, now: datetime.
         job.ti_id, job.try_number = after.ti_id, after.try_number
         text = "Airflow lost the attempt and started another; the job keeps its position"
         jobs.note(session, job, text, context.actor, now)
-        log.info("Job %s of %s: %s", job.id, jobs.task_key(job).readable(), text)
+        when_committed(session, log.info, "Job %s of %s: %s", job.id, jobs.task_key(job).readable(), text)
         return
     state, reason, cause = {
         Replaced.CLEARED: (JobState.CANCELLED, "the task was cleared", Cause.TASK_CLEARED),
@@ -44,6 +45,11 @@ def settle_replaced(context: Context, session: Session, job: Job, now: datetime.
         Replaced.ORPHANED: (JobState.CANCELLED, "the task instance was lost", Cause.ATTEMPT_LOST),
     }[after.replaced]
     jobs.move(session, job, state, reason, context.actor, now, cause=cause)
+
+
+def to_settle(mismatch: Mismatch) -> bool:
+    """Tell whether ``settle`` would do anything."""
+    return not mismatch.ti_exists or _outcome(mismatch.job, mismatch.ti_state) is not None
 
 
 def settle(context: Context, session: Session, mismatch: Mismatch, now: datetime.datetime) -> None:

@@ -25,6 +25,7 @@ from airflow_priority_spark.store.leadership import Leadership
 from airflow_priority_spark.store.models import Job
 from airflow_priority_spark.store.queue_table import QueueTable
 from airflow_priority_spark.store.queues import airflow_pool_name
+from airflow_priority_spark.store.session import when_committed
 from airflow_priority_spark.store.settling import due_deliveries
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,14 @@ def _tell(
         pool = airflow_pool_name(queues.clusters[key.cluster_id].name, key.namespace, job.pool)
         weight = queues.weight(key, job.pool)
     resume.resume(session, task_instance, payload, pool=pool, priority_weight=weight)
-    log.info("Resumed %s (job %s): %s", jobs.task_key(job).readable(), job.id, payload["outcome"])
+    when_committed(
+        session,
+        log.info,
+        "Resumed %s (job %s): %s",
+        jobs.task_key(job).readable(),
+        job.id,
+        payload["outcome"],
+    )
 
 
 def _promise_of_room(

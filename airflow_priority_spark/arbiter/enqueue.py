@@ -32,6 +32,7 @@ from airflow_priority_spark.store.deferrals import Deferral
 from airflow_priority_spark.store.models import Job
 from airflow_priority_spark.store.queues import QueueRow, ensure_queue, remember_cluster
 from airflow_priority_spark.store.rules import Facts, Rulebook, choose_pool, read_rulebook
+from airflow_priority_spark.store.session import when_committed
 from airflow_priority_spark.store.settling import settled_tasks
 
 log = logging.getLogger(__name__)
@@ -133,7 +134,7 @@ def _refuse(
     settled = settled_tasks(session, waited, context.settings.settle_seconds, now)
     for deferral, reason in refused:
         if deferral.ti_id in settled:
-            log.warning("Refused %s: %s", deferral.key.readable(), reason)
+            when_committed(session, log.warning, "Refused %s: %s", deferral.key.readable(), reason)
             event = AdmissionEvent(outcome="impossible", reason=reason)
             resume.reject(session, deferral.ti_id, deferral.trigger_id, event.to_payload())
 

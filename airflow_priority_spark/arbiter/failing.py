@@ -18,6 +18,7 @@ from airflow_priority_spark.spark.admission import AdmissionEvent
 from airflow_priority_spark.store import jobs
 from airflow_priority_spark.store.causes import Cause
 from airflow_priority_spark.store.models import Job
+from airflow_priority_spark.store.session import when_committed
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ def fail_impossible(
             pool=job.pool,
             reason=reason,
         ).to_payload()
-        log.warning("Job %s of %s %s", job.id, jobs.task_key(job).readable(), reason)
+        when_committed(session, log.warning, "Job %s of %s %s", job.id, jobs.task_key(job).readable(), reason)
     if events:
         session.flush()
         jobs.promise_all(session, events, now)
@@ -67,7 +68,9 @@ def cancel(
         events[job] = AdmissionEvent(
             outcome="cancelled", job_id=job.id, reason=reason, retry=context.settings.retry_on_cancel
         ).to_payload()
-        log.info("Job %s of %s was cancelled: %s", job.id, jobs.task_key(job).readable(), reason)
+        when_committed(
+            session, log.info, "Job %s of %s was cancelled: %s", job.id, jobs.task_key(job).readable(), reason
+        )
     if events:
         session.flush()
         jobs.promise_all(session, events, now)

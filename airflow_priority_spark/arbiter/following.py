@@ -22,6 +22,7 @@ from airflow_priority_spark.store import jobs
 from airflow_priority_spark.store.grants import read_grants
 from airflow_priority_spark.store.leadership import Leadership
 from airflow_priority_spark.store.models import Job
+from airflow_priority_spark.store.session import when_committed
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,14 @@ class Follower:
                 for job in jobs.jobs_by_id(session, exceeding).values():
                     job.exceeds_demand = True
                     jobs.note(session, job, exceeding[job.id], self._context.actor, now)
-                    log.warning("Job %s of %s: %s", job.id, jobs.task_key(job).readable(), exceeding[job.id])
+                    when_committed(
+                        session,
+                        log.warning,
+                        "Job %s of %s: %s",
+                        job.id,
+                        jobs.task_key(job).readable(),
+                        exceeding[job.id],
+                    )
         return len(exceeding)
 
 

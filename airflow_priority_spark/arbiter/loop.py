@@ -55,6 +55,7 @@ from airflow_priority_spark.store.instance import instance_id
 from airflow_priority_spark.store.leadership import Leadership, SessionFactory
 from airflow_priority_spark.store.queue_table import NO_QUEUES, read_queues
 from airflow_priority_spark.store.queues import known_aliases
+from airflow_priority_spark.store.session import OneConnection
 from airflow_priority_spark.store.site import read_site, rules
 from airflow_priority_spark.store.trigger_ids import keep_trigger_ids_unique
 
@@ -97,8 +98,8 @@ class ArbiterLoop:
         self.settings = settings
         self.clock = clock
         self.wake = threading.Event()
-        self.sessions = session_factory
-        self.leadership = Leadership(session_factory, holder, clock, settings.lease_seconds)
+        self.sessions = OneConnection(session_factory)
+        self.leadership = Leadership(self.sessions, holder, clock, settings.lease_seconds)
         self.clusters = Clusters(settings, self.wake.set, time.monotonic)
         with session_factory() as session:
             identity = instance_id(session)
@@ -111,6 +112,7 @@ class ArbiterLoop:
         )
         self.work_with(self.context)
         self._reconciled_at: float | None = None
+        self._led = False
         #: There is more of the same to do, whatever else changes.
         self._hurry = False
         self.outages = Outages(clock)
@@ -165,9 +167,14 @@ class ArbiterLoop:
                 began = time.perf_counter()
                 self.cycle()
                 self.measures.cycle(time.perf_counter() - began)
+            elif self._led:
+                # A fault took our lease from us before we could see who has it now.
+                self._led = False
+                log.warning("Not leading: another arbiter took over from %s", self.leadership.holder)
         except (DatabaseNotMigrated, IncompatibleAirflow):
             raise
         except LeadershipLost as lost:
+            self._led = False
             log.warning("Not leading: %s", lost)
             return True
         except Exception as error:
@@ -197,6 +204,7 @@ class ArbiterLoop:
     def _lead(self) -> bool:
         if not self.leadership.acquire():
             return False
+        self._led = True
         log.info("Leading as %s, epoch %s", self.leadership.holder, self.leadership.epoch)
         with self.sessions() as session, session.begin():
             keep_trigger_ids_unique(session.connection())
@@ -213,6 +221,10 @@ class ArbiterLoop:
 
         :raises LeadershipLost: when another arbiter leads.
         """
+        with self.sessions.kept():
+            return self._cycle()
+
+    def _cycle(self) -> Applied:
         now = self.clock()
         self.leadership.renew_if_due()
         self.clusters.refresh()

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final, TypeVar
+from typing import Final
 
 from sqlalchemy.orm import Session
 
@@ -34,8 +34,9 @@ from airflow_priority_spark.scheduling.model import (
     Snapshot,
 )
 from airflow_priority_spark.spark.request import demand_from_json
-from airflow_priority_spark.store.front import PassedOver, WaitingRow, aside, front
+from airflow_priority_spark.store.front import WaitingRow, aside, front
 from airflow_priority_spark.store.grants import HeldGrant
+from airflow_priority_spark.store.over_limits import passed_over
 from airflow_priority_spark.store.queue_table import PoolKey, QueueTable
 
 #: Jobs read of each pool at first: by a new leader, and later besides as many as were last admitted of one.
@@ -43,9 +44,6 @@ MANY: Final = 20
 FEW: Final = 2
 #: Jobs that do not wait for their turn, looked at per cycle, in rotation.
 ASIDE: Final = 500
-
-#: A user, a service, or both.
-Holder = TypeVar("Holder", str, tuple[str, str])
 
 
 @lru_cache(maxsize=4096)
@@ -108,7 +106,7 @@ class Observer:
         held = [grant for grant in held if grant.queue_id in queues.keys]
         grants = [_grant(grant, queues) for grant in held]
         depth = min(self._depth, rules.batch_size + 1)
-        rows = front(session, depth, self._passed(rules, grants))
+        rows = front(session, depth, passed_over(rules, grants, self.paused_dags))
         cut = _cut(rows, depth, queues)
         rows = [*rows, *self._aside(session)]
         known = [(queues.keys[row.queue_id], row) for row in rows if row.queue_id in queues.keys]
@@ -138,7 +136,7 @@ class Observer:
         seen = Counter((job.queue, job.pool) for job in picture.snapshot.jobs)
         depth = rules.batch_size + max(seen[place] for place in ends)
         ids = {queues.pool_ids[place] for place in ends}
-        rows = front(session, depth, self._passed(rules, holders), pool_ids=ids)
+        rows = front(session, depth, passed_over(rules, holders, self.paused_dags), pool_ids=ids)
         cut = (picture.cut - ends) | _cut(rows, depth, queues)
         known = [
             (queues.keys[row.queue_id], row)
@@ -175,21 +173,6 @@ class Observer:
         self._after = rows[-1].id if len(rows) == ASIDE else ""
         return rows
 
-    def _passed(self, rules: Rules, holders: Iterable[Grant | QueuedJob]) -> PassedOver:
-        """Tell whose jobs are over a limit, as ``scheduling.limits`` counts them."""
-        if not (rules.limit_per_user or rules.limit_per_service or rules.limit_per_user_service):
-            return PassedOver(dag_ids=self.paused_dags)
-        jobs = {holder.job_id: holder for holder in holders}.values()
-        return PassedOver(
-            users=_full((job.user for job in jobs if job.user), rules.limit_per_user),
-            services=_full((job.service for job in jobs if job.service), rules.limit_per_service),
-            user_services=_full(
-                ((job.user, job.service) for job in jobs if job.user and job.service),
-                rules.limit_per_user_service,
-            ),
-            dag_ids=self.paused_dags,
-        )
-
     def _busy(self, views: Mapping[str, ClusterView]) -> frozenset[str]:
         """Return the jobs that have pods on a node; counted anew only where pods have changed."""
         for cluster_id, view in views.items():
@@ -199,12 +182,6 @@ class Observer:
                 )
                 self._pods[cluster_id] = (view.pods, jobs)
         return frozenset().union(*(self._pods[cluster_id][1] for cluster_id in views))
-
-
-def _full(holders: Iterable[Holder], limit: int | None) -> frozenset[Holder]:
-    if limit is None:
-        return frozenset()
-    return frozenset(holder for holder, count in Counter(holders).items() if count >= limit)
 
 
 def _cut(rows: Iterable[WaitingRow], depth: int, queues: QueueTable) -> frozenset[PoolKey]:

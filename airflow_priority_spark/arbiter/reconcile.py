@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from airflow_priority_spark.arbiter import resume
 from airflow_priority_spark.arbiter.applications import Applications
-from airflow_priority_spark.arbiter.attempts import settle
+from airflow_priority_spark.arbiter.attempts import settle, to_settle
 from airflow_priority_spark.arbiter.context import Context
 from airflow_priority_spark.arbiter.failing import cancel
 from airflow_priority_spark.scheduling.jobs import JobState, is_terminal
@@ -59,6 +59,8 @@ class Reconciler:
         self._slice = LEAST_SLICE
         #: The application of some job has ended, and its task will soon.
         self.awaits_ends = False
+        #: Some job holds capacity whose task was on its way when we last looked.
+        self._active = False
 
     def task_instances(self, now: datetime.datetime) -> int:
         """Settle jobs whose task instance left them; return how many."""
@@ -133,15 +135,15 @@ class Reconciler:
         return len(taken)
 
     def ended_tasks(self, now: datetime.datetime) -> int:
-        """Settle jobs whose application has ended as soon as their task has, too; return how many.
+        """Settle jobs that hold capacity as soon as their task has ended; return how many.
 
-        Nobody tells the arbiter of the end of a task, but of its application's, seconds earlier; so it
-        looks more often in between. Costs nothing while no application has ended.
+        Nobody tells the arbiter of the end of a task, so every cycle looks. Costs nothing while nothing is
+        held.
         """
-        if not self.awaits_ends:
+        if not self._active:
             return 0
         with self._leadership.sessions() as session:
-            if not active_mismatches(session, 1):
+            if not any(map(to_settle, active_mismatches(session, BATCH))):
                 return 0
         with self._leadership.transaction() as session:
             found = active_mismatches(session, BATCH)
@@ -161,9 +163,10 @@ class Reconciler:
 
         :param held: every grant.
         """
-        self.awaits_ends = any(_has_nothing_left(row, applications) for row in held)
-        grants = [row for row in held if is_terminal(JobState(row.state))]
-        if not grants:
+        active = [row for row in held if not is_terminal(JobState(row.state))]
+        self._active = bool(active)
+        self.awaits_ends = any(_has_nothing_left(row, applications) for row in active)
+        if len(active) == len(held):
             return held
         busy = {
             pod.job_id
@@ -182,7 +185,7 @@ class Reconciler:
             created = row.application_uid is not None or row.state == JobState.SUCCEEDED.value
             return created or now > row.valid_until + CREATION_MARGIN
 
-        ended = {row.job_id for row in grants if over(row)}
+        ended = {row.job_id for row in held if is_terminal(JobState(row.state)) and over(row)}
         if not ended:
             return held
         with self._leadership.transaction() as session:
@@ -196,9 +199,9 @@ class Reconciler:
 
 def _has_nothing_left(row: HeldGrant, applications: Applications) -> bool:
     """Tell whether an active job's application has ended or is gone."""
-    if row.application_uid is None or is_terminal(JobState(row.state)):
-        return False
-    return all(item.terminal for item in applications.by_job.get(row.job_id, ()))
+    return row.application_uid is not None and all(
+        item.terminal for item in applications.by_job.get(row.job_id, ())
+    )
 
 
 def _too_long(job: Job, now: datetime.datetime) -> str:

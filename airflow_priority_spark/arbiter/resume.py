@@ -23,7 +23,7 @@ from airflow.models.trigger import TRIGGER_FAIL_REPR, handle_event_submit
 from airflow.triggers.base import TriggerEvent
 from airflow.utils.sqlalchemy import with_row_locks
 from airflow.utils.state import TaskInstanceState
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import CursorResult, Select, select, update
 from sqlalchemy.orm import Session, lazyload
 
 from airflow_priority_spark.errors import IncompatibleAirflow
@@ -94,20 +94,32 @@ def lock_all_parked(session: Session, ti_ids: Collection[UUID]) -> dict[UUID, Ta
     if not ti_ids:
         return {}
     statement = (
-        select(TaskInstance)
-        .where(
-            TaskInstance.id.in_(list(ti_ids)),
-            TaskInstance.state == TaskInstanceState.DEFERRED,
-            TaskInstance.trigger_id.is_(None),
-        )
-        .order_by(TaskInstance.id)
+        _parked(select(TaskInstance), ti_ids)
         .options(lazyload(TaskInstance.dag_run))
         .execution_options(populate_existing=True)
     )
-    found = session.scalars(
-        with_row_locks(statement, session, of=TaskInstance, skip_locked=True, key_share=False)
-    )
-    return {task_instance.id: task_instance for task_instance in found}
+    return {
+        task_instance.id: task_instance for task_instance in session.scalars(_locking(statement, session))
+    }
+
+
+def still_parked(session: Session, ti_ids: Collection[UUID]) -> frozenset[UUID]:
+    """Lock as ``lock_all_parked`` does, but load nothing; return whom it found."""
+    if not ti_ids:
+        return frozenset()
+    return frozenset(session.scalars(_locking(_parked(select(TaskInstance.id), ti_ids), session)))
+
+
+def _parked(statement: Select[Any], ti_ids: Collection[UUID]) -> Select[Any]:
+    return statement.where(
+        TaskInstance.id.in_(list(ti_ids)),
+        TaskInstance.state == TaskInstanceState.DEFERRED,
+        TaskInstance.trigger_id.is_(None),
+    ).order_by(TaskInstance.id)
+
+
+def _locking(statement: Select[Any], session: Session) -> Any:
+    return with_row_locks(statement, session, of=TaskInstance, skip_locked=True, key_share=False)
 
 
 def all_parked(session: Session, ti_ids: Collection[UUID]) -> frozenset[UUID]:

@@ -25,6 +25,7 @@ from airflow_priority_spark.store import jobs
 from airflow_priority_spark.store.causes import Cause
 from airflow_priority_spark.store.deferrals import Deferral
 from airflow_priority_spark.store.models import Job
+from airflow_priority_spark.store.session import when_committed
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,9 @@ def come_back(
     reason = request.reason or "Airflow replaced a lost attempt"
     text, cause = f"back at its position: {reason}", _cause(request.reason)
     jobs.move(session, job, JobState.QUEUED, text, context.actor, now, cause=cause)
-    log.info("Job %s of %s is back in the queue: %s", job.id, deferral.key.readable(), reason)
+    when_committed(
+        session, log.info, "Job %s of %s is back in the queue: %s", job.id, deferral.key.readable(), reason
+    )
 
 
 def deadline(request: AdmissionRequest, since: datetime.datetime) -> datetime.datetime | None:
@@ -120,7 +123,7 @@ def _take_demand(
             f"from now on it is charged {describe_demand(after)} instead of {describe_demand(before)}"
         )
         jobs.note(session, job, text, context.actor, now)
-        log.warning("Job %s of %s: %s", job.id, jobs.task_key(job).readable(), text)
+        when_committed(session, log.warning, "Job %s of %s: %s", job.id, jobs.task_key(job).readable(), text)
 
 
 def _give_up(context: Context, session: Session, job: Job, reason: str, now: datetime.datetime) -> None:

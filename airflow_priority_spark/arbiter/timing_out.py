@@ -17,6 +17,7 @@ from airflow_priority_spark.scheduling.model import Decisions, HeadTimeout, desc
 from airflow_priority_spark.store import jobs, positions
 from airflow_priority_spark.store.causes import Cause
 from airflow_priority_spark.store.models import Job
+from airflow_priority_spark.store.session import when_committed
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,9 @@ def time_out(
         if timeout.action == "hold":
             text = describe_timeout(timeout)
             jobs.hold(session, job, HeldReason.TIMEOUT, text, context.actor, now)
-            log.warning("Job %s of %s is held: %s", job.id, jobs.task_key(job).readable(), text)
+            when_committed(
+                session, log.warning, "Job %s of %s is held: %s", job.id, jobs.task_key(job).readable(), text
+            )
         else:
             cancel(context, session, {job: describe_timeout(timeout)}, Cause.HEAD_TIMEOUT, now)
         # Kept, so that people can choose by it whom to requeue.
@@ -55,7 +58,7 @@ def _retry(
     text = f"{describe_timeout(timeout)}; retry {job.head_retries}: it {where}, its clock begins again"
     job.reason = text
     jobs.note(session, job, text, context.actor, now, cause=Cause.HEAD_TIMEOUT)
-    log.info("Job %s of %s: %s", job.id, jobs.task_key(job).readable(), text)
+    when_committed(session, log.info, "Job %s of %s: %s", job.id, jobs.task_key(job).readable(), text)
 
 
 def warn(context: Context, session: Session, decisions: Decisions, now: datetime.datetime) -> None:
@@ -66,4 +69,6 @@ def warn(context: Context, session: Session, decisions: Decisions, now: datetime
         if job is not None:
             text = f"{describe_timeout(warning)}: {warning.percent} % of its head timeout has passed"
             jobs.note(session, job, text, context.actor, now, cause=Cause.LATE)
-            log.warning("Job %s of %s is %s", job.id, jobs.task_key(job).readable(), text)
+            when_committed(
+                session, log.warning, "Job %s of %s is %s", job.id, jobs.task_key(job).readable(), text
+            )

@@ -74,7 +74,7 @@ class Limits:
         found = self._places.get((queue, pool))
         return found.reached() if found else ""
 
-    def pass_over(self, job: QueuedJob) -> str:
+    def pass_over(self, job: Grant | QueuedJob) -> str:
         """Return whose limit makes a job not eligible, or nothing."""
         for found in self._counts_of(job):
             if clause := found.reached():

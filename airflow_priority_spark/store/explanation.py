@@ -16,13 +16,21 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from airflow_priority_spark.scheduling.jobs import JobState
-from airflow_priority_spark.scheduling.model import PoolView, QueueKey
+from airflow_priority_spark.scheduling.model import Ineligible, PoolView, QueueKey
 from airflow_priority_spark.settings import Settings
 from airflow_priority_spark.spark.request import demand_from_json
+from airflow_priority_spark.store.front import PassedOver
 from airflow_priority_spark.store.jobs import task_key
 from airflow_priority_spark.store.models import Cluster, Delivery, Grant, Job, Pool, Queue
+from airflow_priority_spark.store.over_limits import (
+    holders_of_limits,
+    is_eligible,
+    limit_outlived,
+    limit_reached,
+    passed_over,
+)
 from airflow_priority_spark.store.queue_table import read_queues
-from airflow_priority_spark.store.site import read_site
+from airflow_priority_spark.store.site import read_site, rules
 from airflow_priority_spark.store.status_reads import arbiter_status, latest_snapshots
 
 #: So many jobs ahead, and so many holders of a resource, are named.
@@ -60,6 +68,7 @@ class Facts:
     :param head: the first eligible job of its pool.
     :param view: its pool with its rules and clocks.
     :param holders: who holds most of what it waits for, in its queue.
+    :param passed_over: why it is not looked at (a word, perhaps a colon and a clause); empty when it is.
     :param told: its task has been resumed; false while Airflow cannot take it yet.
     :param leader: an arbiter leads.
     :param stale: why the picture of its cluster is stale; empty when it is fresh, or there is none.
@@ -76,6 +85,7 @@ class Facts:
     view: PoolView | None
     others: tuple[OtherPool, ...]
     holders: tuple[Neighbour, ...]
+    passed_over: str
     told: bool
     leader: bool
     stale: str
@@ -96,6 +106,8 @@ def read_facts(session: Session, job_id: str, settings: Settings, now: datetime.
         return None
     job, queue, cluster = row
     line = _line(session, job) if job.state == JobState.QUEUED.value else []
+    site = read_site(session, settings)
+    granted = holders_of_limits(session, rules(site))
     position = line.index(job.id) + 1 if job.id in line else None
     return Facts(
         job=job,
@@ -105,10 +117,11 @@ def read_facts(session: Session, job_id: str, settings: Settings, now: datetime.
         position=position,
         length=len(line),
         ahead=_named(session, line[: (position or 1) - 1][:NAMED]),
-        head=_head(session, job),
-        view=_view(session, job, queue, settings),
+        head=_head(session, job, passed_over(rules(site), granted)),
+        view=_view(session, job, queue, site),
         others=_others(session, job),
         holders=_holders(session, job),
+        passed_over=_passed_over(job, limit_reached(rules(site), granted, job)),
         told=session.get(Delivery, job.id) is None,
         leader=arbiter_status(session, now).alive,
         stale=_stale(session, queue.cluster_id, now),
@@ -130,22 +143,30 @@ def _named(session: Session, job_ids: Sequence[str]) -> tuple[Neighbour, ...]:
     )
 
 
-def _head(session: Session, job: Job) -> Job | None:
+def _passed_over(job: Job, limit: str) -> str:
+    if limit:
+        return f"{Ineligible.LIMIT}: {limit}"
+    if job.ineligible is None or limit_outlived(job, limit):
+        return ""
+    return f"{job.ineligible}: {job.ineligible_detail}" if job.ineligible_detail else job.ineligible
+
+
+def _head(session: Session, job: Job, passed: PassedOver) -> Job | None:
     return session.scalar(
         select(Job)
         .where(
             Job.state == JobState.QUEUED.value,
             Job.queue_id == job.queue_id,
             Job.pool == job.pool,
-            Job.ineligible.is_(None),
+            *is_eligible(passed),
         )
         .order_by(Job.position_at, Job.position_id, Job.id)
         .limit(1)
     )
 
 
-def _view(session: Session, job: Job, queue: Queue, settings: Settings) -> PoolView | None:
-    table = read_queues(session, read_site(session, settings))
+def _view(session: Session, job: Job, queue: Queue, site: Settings) -> PoolView | None:
+    table = read_queues(session, site)
     key = QueueKey(queue.cluster_id, queue.namespace)
     pools = next((view.pools for view in table.views if view.key == key), ())
     return next((pool for pool in pools if pool.name == job.pool), None)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, Text, and_, cast, not_, or_, select, text, true
@@ -55,10 +56,10 @@ class WaitingRow(NamedTuple):
 class PassedOver:
     """Whose jobs need not be read, because a limit or a pause keeps all of them from being admitted."""
 
-    users: Collection[str] = ()
-    services: Collection[str] = ()
-    user_services: Collection[tuple[str, str]] = ()
-    dag_ids: Collection[str] = ()
+    users: frozenset[str] = frozenset()
+    services: frozenset[str] = frozenset()
+    user_services: frozenset[tuple[str, str]] = frozenset()
+    dag_ids: frozenset[str] = frozenset()
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """Return what the rows of the others fulfil."""
@@ -124,6 +125,8 @@ def _first(per_pool: int, passed: PassedOver) -> Select[Any]:
     return select(Job.id).where(*in_line, *passed.conditions()).order_by(*order).limit(per_pool)
 
 
+# Putting the statement together takes longer than running it, and a cycle asks as the one before it.
+@lru_cache(maxsize=64)
 def _by_lateral(per_pool: int, passed: PassedOver) -> Select[Any]:
     first = _first(per_pool, passed).correlate(Pool).lateral("first")
     found = aliased(Job)
@@ -131,6 +134,7 @@ def _by_lateral(per_pool: int, passed: PassedOver) -> Select[Any]:
     return line.order_by(Pool.id, found.position_at, found.position_id, found.id)
 
 
+@lru_cache(maxsize=64)
 def _by_subquery(per_pool: int, passed: PassedOver) -> Select[Any]:
     """Do the same on SQLite, which has no lateral join but may limit a subquery of ``IN``."""
     found = aliased(Job)

@@ -93,9 +93,8 @@ def _nothing_moves(facts: Facts) -> Iterator[str]:
 
 def _lacks(facts: Facts) -> Iterator[str]:
     job, head = facts.job, facts.head
-    if job.ineligible is not None:
-        detail = f": {job.ineligible_detail}" if job.ineligible_detail else ""
-        yield f"It is passed over ({job.ineligible}{detail}); others behind it may go."
+    if facts.passed_over:
+        yield f"It is passed over ({facts.passed_over}); others behind it may go."
     elif job.verdict is not None:
         since = f" for {span(facts.now - job.blocked_since)}" if job.blocked_since else ""
         yield f"It is blocked{since} by {job.verdict['sentence']}."
@@ -141,9 +140,9 @@ def _helps_queued(facts: Facts) -> Iterator[str]:
         yield f"Open the queue: {_COMMAND} queue resume {facts.queue.namespace}"
     if not facts.leader:
         yield f"Start an arbiter, or look why none leads: {_COMMAND} status"
-    if job.ineligible is None and job.verdict is not None:
+    if not facts.passed_over and job.verdict is not None:
         yield from _helps_blocked(facts)
-    elif job.ineligible is None and (facts.position or 1) > 1:
+    elif not facts.passed_over and (facts.position or 1) > 1:
         yield f"Put it before the others: {_COMMAND} job move {job.id} --first"
         higher = [other for other in facts.others if other.weight > _weight(facts)]
         if higher:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import pytest
 
+from airflow_priority_spark.store.explanation import read_facts
+from airflow_priority_spark.store.sentences import explain
 from tests import builders
 from tests.unit.arbiter.site import make_dag, open_queue, pool_row, set_cluster, set_pool, set_queue, set_site
 from tests.unit.arbiter.world import World
@@ -88,6 +90,64 @@ def test_ever_so_many_jobs_over_a_limit_hide_nobody(world):
     assert world.admitted() == ["a00", "b"], "in the very cycle in which alice reaches her limit"
     world.cycle(3)
     assert world.admitted() == ["a00", "b"]
+
+
+def says(world: World, task_id: str) -> str:
+    """Return what is said about a job, as one text."""
+    with world.database.session() as session:
+        facts = read_facts(session, world.job(task_id).id, world.loop.settings, world.now)
+        return " ".join(explain(facts).says)
+
+
+def test_every_job_over_a_users_limit_says_so_however_far_behind_it_stands(world):
+    """The last ones are never read by a cycle, so nothing is written at them."""
+    open_queue(world)
+    set_site(world, job_limit_per_user=1)
+    for number in range(30):
+        defer(world, f"a{number:02}", "alice")
+    defer(world, "b1", "bob")
+    world.cycle(3)
+    passed = "It is passed over (limit: user alice has 1 of 1 jobs admitted); others behind it may go."
+    assert passed in says(world, "a01")
+    assert world.job("a29").ineligible is None
+    assert passed in says(world, "a29")
+
+
+def test_a_job_behind_those_over_a_limit_is_said_to_be_the_head(world):
+    open_queue(world)
+    set_site(world, job_limit_per_user=1)
+    for number in range(30):
+        defer(world, f"a{number:02}", "alice")
+    world.defer("big", demand=builders.make_demand(executors=5), user="bob", run_id="run-of-bob")
+    world.cycle(3)
+    assert world.job("big").verdict is not None
+    assert "It is blocked" in says(world, "big")
+    set_site(world, job_limit_per_user=2)
+    assert "Only the head of a pool is admitted; it is etl/run-of-alice/a01" in says(world, "a29")
+
+
+def test_a_job_is_not_said_to_be_over_a_limit_that_has_room_again(world):
+    open_queue(world)
+    set_site(world, job_limit_per_user=1)
+    for number in range(10):
+        defer(world, f"a{number}", "alice")
+    world.cycle(3)
+    assert world.job("a9").ineligible == "limit", "it was among the first when the limit was reached"
+    set_site(world, job_limit_per_user=5)
+    assert "passed over" not in says(world, "a9")
+
+
+@pytest.mark.parametrize("limit", ["job_limit_per_service", "job_limit_per_user_service"])
+def test_jobs_over_a_services_limit_say_so_too(world, limit):
+    make_dag(world, "reports", tags=("service:reports",))
+    open_queue(world)
+    set_site(world, **{limit: 1})
+    for number in range(30):
+        defer(world, f"r{number:02}", dag_id="reports")
+    world.cycle(2)
+    assert world.job("r29").ineligible is None
+    assert "1 of 1 jobs" in says(world, "r29")
+    assert "reports" in says(world, "r29")
 
 
 def test_no_clock_runs_for_a_job_over_a_users_limit(world):

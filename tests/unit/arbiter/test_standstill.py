@@ -84,6 +84,18 @@ def test_it_looks_soon_for_the_end_of_a_task_whose_application_has_ended(resting
     assert not resting.loop.reconciler.awaits_ends
 
 
+def test_it_sees_the_end_of_a_task_that_never_had_an_application(resting):
+    resting.set_task("runs", TaskInstanceState.FAILED)
+    resting.cycle(seconds=0.1)
+    assert resting.job("runs").state == "failed"
+
+
+def test_it_rests_while_a_task_that_holds_capacity_is_on_its_way_to_another_attempt(resting):
+    resting.set_task("runs", None)
+    resting.cycle(seconds=0.1)
+    assert rests(resting)
+
+
 def test_it_looks_when_a_heads_clock_comes_to_something(resting):
     since = resting.job("waits").blocked_since
     assert rests(resting)

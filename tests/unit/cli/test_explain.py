@@ -171,8 +171,11 @@ def test_one_behind_says_who_is_ahead_and_what_holds_the_head_up(queue, wait, le
 
 
 def test_one_that_is_passed_over_says_why(wait, leading, said):
-    job = wait("mine", ineligible="limit", ineligible_detail="user alice has 5 of 5 jobs")
-    assert "It is passed over (limit: user alice has 5 of 5 jobs); others behind it may go." in said(job)[0]
+    job = wait("mine", ineligible="limit", ineligible_detail="pool team-a/normal has 5 of 5 jobs")
+    assert (
+        "It is passed over (limit: pool team-a/normal has 5 of 5 jobs); others behind it may go."
+        in said(job)[0]
+    )
 
 
 def test_a_head_that_nothing_blocks_waits_for_the_next_cycle(wait, leading, said):
