@@ -17,16 +17,18 @@ from demo.site import free_port
 
 
 class Prometheus:
-    """Scrapes the targets every second; a context manager.
+    """Scrapes the targets every so many seconds; a context manager.
 
     :param targets: ``address:port`` of exporters.
-    :param rules: files with rules, evaluated every second.
+    :param rules: files with rules, evaluated as often.
     """
 
-    def __init__(self, directory: Path, targets: Sequence[str], rules: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, directory: Path, targets: Sequence[str], rules: Sequence[Path] = (), *, seconds: int = 1
+    ) -> None:
         directory.mkdir()
         configuration = {
-            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+            "global": {"scrape_interval": f"{seconds}s", "evaluation_interval": f"{seconds}s"},
             "rule_files": [str(path) for path in rules],
             "scrape_configs": [
                 {"job_name": "priority-spark", "static_configs": [{"targets": list(targets)}]}
@@ -57,9 +59,16 @@ class Prometheus:
             self._process.kill()
             self._process.wait()
 
-    def ask(self, expression: str) -> list[dict[str, Any]]:
-        """Return the series of an instant query."""
-        return self._get("query", query=expression)["result"]
+    def ask(self, expression: str, at: float | None = None) -> list[dict[str, Any]]:
+        """Return the series of an instant query, now or at a moment of the past."""
+        moment = {} if at is None else {"time": f"{at:.3f}"}
+        return self._get("query", query=expression, **moment)["result"]
+
+    def ask_range(self, expression: str, start: float, end: float) -> list[dict[str, Any]]:
+        """Return the series between two moments, a point every two seconds."""
+        return self._get("query_range", query=expression, start=f"{start:.3f}", end=f"{end:.3f}", step="2")[
+            "result"
+        ]
 
     def rules(self) -> list[dict[str, Any]]:
         """Return every rule that was loaded, with its health."""

@@ -41,7 +41,7 @@ GIB = 2**30
 #: Of each team: quota key → limit and what pods use, in base units.
 QUOTAS = {
     "team-a": {"requests.cpu": (4000, 3000), "requests.memory": (8 * GIB, 2.625 * GIB), "pods": (10, 3)},
-    "team-b": {"requests.cpu": (8000, 4000), "requests.memory": (4 * GIB, 3.5 * GIB), "pods": (10, 4)},
+    "team-b": {"requests.cpu": (8000, 4000), "requests.memory": (5.75 * GIB, 3.5 * GIB), "pods": (10, 4)},
 }
 #: What a waiting head lacks: resource, needed, free, whose limit, in words.
 CPU = ("cpu", 3000, 1000, "quota team-a", "cpu: needs 3 CPU, 1 CPU free of quota team-a")
