@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import pytest
 
+from airflow_priority_spark.api.routes import stream
 from tests.api.acts import REASON, patch, picture, post, send
 from tests.api.conftest import Site, make_host
+from tests.api.rights import expected, routes, tried
 
 LIST = "/pluginsv2/priority-spark-jobs/list/"
 MANAGER = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
@@ -79,6 +81,23 @@ def test_who_may_edit_runs_acts_on_jobs_and_only_an_administrator_on_queues(fab)
     assert post(fab, f"/jobs/{job_id}/cancel", user=None).status_code == 401
     assert send(fab, "DELETE", f"/queues/{queue_id}/pools/high", user=None).status_code == 401
     assert picture(fab) == before
+
+
+@pytest.mark.long
+def test_every_role_does_what_it_may_on_every_route_and_nothing_else(fab, monkeypatch):
+    monkeypatch.setattr(stream, "LONGEST_SECONDS", 0.0)
+    fab.job()
+    rights = {
+        "Public": {"reads": False, "acts": False, "administers": False},
+        "Viewer": {"reads": True, "acts": False, "administers": False},
+        "User": {"reads": True, "acts": True, "administers": False},
+        "Op": {"reads": True, "acts": True, "administers": False},
+        "Admin": {"reads": True, "acts": True, "administers": True},
+    }
+    for role, may in rights.items():
+        found = {route: tried(fab, role, route) for route in routes()}
+        assert found == {route: expected(route, **may) for route in found}, role
+    assert {tried(fab, None, route) for route in routes()} == {"not signed in"}
 
 
 @pytest.mark.long

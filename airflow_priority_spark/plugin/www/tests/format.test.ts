@@ -31,6 +31,7 @@ describe("instants", () => {
   it("are a distance to now", () => {
     expect(relative(noon, Date.parse("2026-01-01T12:41:00Z"))).toBe("41 min ago");
     expect(relative(noon, Date.parse("2026-01-01T11:59:00Z"))).toBe("in 1 min");
+    expect(relative(noon, Date.parse("2026-01-01T11:59:57Z"))).toBe("now");
   });
   it("are dates in the reader's zone", () => {
     expect(absolute(noon, "UTC")).toBe("2026-01-01 12:00:00");

@@ -47,16 +47,18 @@ const Wait = ({ job }: { job: Job }) => {
   return <Text title={`queued ${absolute(job.queued_at, zone)} ${zone}`} whiteSpace="nowrap">{duration(job.wait_seconds)}</Text>;
 };
 
-/** The blocking resource in a word, and the sentence with its numbers. */
-const Reason = ({ job }: { job: Job }) => (
-  <Box maxW="96" minW="48">
-    {job.blocking_resource === null ? undefined : (
-      <Badge colorPalette="orange" me={1} size="sm" variant="subtle">{job.blocking_resource}</Badge>
-    )}
-    {job.state === "held" ? <Badge colorPalette="orange" me={1} size="sm" variant="subtle">held</Badge> : undefined}
-    <Text as="span" fontSize="sm">{job.sentence || job.reason}</Text>
-  </Box>
-);
+/** The sentence with its numbers; the word it begins with, the blocking resource or "held", stands out. */
+const Reason = ({ job }: { job: Job }) => {
+  const sentence = job.sentence || job.reason;
+  const word = job.state === "held" ? "held" : job.blocking_resource;
+  const marked = word !== null && sentence.startsWith(`${word}:`) ? word : "";
+  return (
+    <Text fontSize="sm" maxW="96" minW="48">
+      {marked === "" ? undefined : <Badge colorPalette="orange" size="sm" variant="subtle">{marked}</Badge>}
+      {sentence.slice(marked.length)}
+    </Text>
+  );
+};
 
 const Who = ({ job }: { job: Job }) => (
   <Text fontSize="sm">{[job.user, job.team].filter(Boolean).join(" · ") || "–"}</Text>

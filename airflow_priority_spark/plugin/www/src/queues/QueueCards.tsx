@@ -37,7 +37,7 @@ export const QueueCards = ({ queues: { data, error }, editable, onOpenJob }: Que
   const shown = all ? sorted : sorted.slice(0, FIRST);
   return (
     <Stack gap={2}>
-      <SimpleGrid columns={{ base: 1, lg: 2, xl: 3 }} gap={3}>
+      <SimpleGrid gap={3} gridTemplateColumns="repeat(auto-fit, minmax(min(100%, 22rem), 1fr))">
         {shown.map((queue) => (
           <QueueCard editable={editable} key={queue.id} onOpenJob={onOpenJob} poolAddress={address} queue={queue} />
         ))}

@@ -64,10 +64,13 @@ export const duration = (seconds: number): string => {
   return parts.join(" ") || "0 s";
 };
 
-/** `41 min ago`, `in 5 s`. */
+/** The clock of a page stands still between two ticks: what happened since is not to come. */
+const TICK_SECONDS = 6;
+
+/** `41 min ago`, `in 1 min`. */
 export const relative = (instant: string, now: number): string => {
   const seconds = (now - Date.parse(instant)) / 1000;
-  if (Math.abs(seconds) < 1) return "now";
+  if (seconds < 1 && seconds > -TICK_SECONDS) return "now";
   return seconds > 0 ? `${duration(seconds)} ago` : `in ${duration(-seconds)}`;
 };
 
