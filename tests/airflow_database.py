@@ -14,12 +14,14 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import IllegalStateChangeError
 
 _NAMES = itertools.count(1)
 
@@ -124,6 +126,18 @@ def _database(kind, request, tmp_path, monkeypatch, template) -> Iterator[Databa
         server.run(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+def _dispose(settings) -> None:
+    """Close every session; a thread of the test may be about to end its own."""
+    end = time.monotonic() + 10
+    while True:
+        try:
+            return settings.dispose_orm()
+        except IllegalStateChangeError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
+
+
 @contextmanager
 def _settings_on(monkeypatch, database: Database) -> Iterator[Database]:
     """Point this process's Airflow to the database, and back."""
@@ -139,5 +153,5 @@ def _settings_on(monkeypatch, database: Database) -> Iterator[Database]:
         try:
             yield database
         finally:
-            settings.dispose_orm()
+            _dispose(settings)
     reread()

@@ -101,7 +101,11 @@ def test_the_newest_picture_of_each_cluster_is_shown(session):
 
     (picture,) = latest_snapshots(session, LATER)
 
-    assert (picture.cluster, picture.data, picture.age_seconds) == ("spark-prod", {"nodes": 2}, 60)
+    assert (picture.cluster, picture.data, picture.age_seconds) == (
+        "spark-prod",
+        {"nodes": 2, "waiting_for": {}},
+        60,
+    )
 
 
 def test_before_an_arbiter_ever_ran_nobody_leads(session):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass, field, replace
+from uuid import UUID
 
 import pytest
 
@@ -33,6 +34,8 @@ class Measured:
 def a_job(task, state, **fields):
     job = JobSummary(
         id=".".join(task),
+        ti_id=UUID(int=1),
+        queue_id=1,
         task=TaskKey(task[0], "demo", task[1]),
         try_number=1,
         cluster="kubernetes_default",
@@ -58,6 +61,10 @@ def a_job(task, state, **fields):
         submitted_at=NOW,
         started_at=NOW,
         ended_at=NOW,
+        verdict=None,
+        ineligible=None,
+        held_reason="",
+        service=None,
     )
     return replace(job, **fields)
 
