@@ -19,7 +19,7 @@ if Path(sys.path[0]).resolve() == ROOT / "benchmarks":
 from rich.console import Console  # noqa: E402  (what is below needs the line above)
 
 #: In the order in which they are run: from the pure core to the whole store.
-BENCHMARKS = ("decisions", "simulator", "cycle", "rates", "baseline", "metrics")
+BENCHMARKS = ("decisions", "simulator", "cycle", "rates", "baseline", "metrics", "api")
 
 
 def main() -> int:
