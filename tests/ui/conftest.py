@@ -67,19 +67,29 @@ class Person:
         ]
 
 
+@contextmanager
+def open_site(directory: Path, database_url: str | None = None) -> Iterator[Night]:
+    """Run a site, filled once.
+
+    :param database_url: a SQLite file of its own by default.
+    """
+    with airflow_site(directory, database_url) as site:
+        site.migrate()
+        parsed = site.airflow("dags", "reserialize")
+        assert parsed.returncode == 0, parsed.stdout + parsed.stderr
+        site.start("api-server")
+        site.wait_healthy()
+        made = Night(site, datetime.datetime.now(datetime.UTC))
+        fill(made)
+        yield made
+
+
 @pytest.fixture(scope="session")
 def night() -> Iterator[Night]:
-    """The site, filled once; each test leaves alone what another looks at."""
+    """The site that most tests share; each leaves alone what another looks at."""
     directory = Path(tempfile.mkdtemp(prefix="priority-spark-ui-"))
     try:
-        with airflow_site(directory) as site:
-            site.migrate()
-            parsed = site.airflow("dags", "reserialize")
-            assert parsed.returncode == 0, parsed.stdout + parsed.stderr
-            site.start("api-server")
-            site.wait_healthy()
-            made = Night(site, datetime.datetime.now(datetime.UTC))
-            fill(made)
+        with open_site(directory) as made:
             yield made
     finally:
         shutil.rmtree(directory, ignore_errors=True)

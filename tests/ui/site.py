@@ -130,7 +130,7 @@ class Night:
         self.write(lambda session: save_snapshot(session, CLUSTER, {**_picture(), **told}, now))
 
 
-def airflow_site(directory: Path) -> AirflowSite:
+def airflow_site(directory: Path, database_url: str | None = None) -> AirflowSite:
     """Return a site with a user of every role, named like it."""
     passwords = directory / "passwords.json"
     passwords.write_text(json.dumps(dict.fromkeys(ROLES, PASSWORD)))
@@ -140,6 +140,7 @@ def airflow_site(directory: Path) -> AirflowSite:
         directory / "airflow",
         dags=ROOT / "dags",
         kubeconfig=kubeconfig,
+        database_url=database_url,
         config={
             "core.simple_auth_manager_all_admins": "False",
             "core.simple_auth_manager_users": ",".join(f"{role}:{role}" for role in ROLES),
@@ -154,6 +155,8 @@ def fill(night: Night) -> None:
         body = {"dag_run_id": RUN, "logical_date": None}
         answer = night.ask("admin", "POST", f"/api/v2/dags/{dag_id}/dagRuns", body)
         assert answer.status_code == 200, answer.text
+    # A picture is one of a cluster that is known.
+    night.write(lambda session: make_queue(session, "team-a"))
     night.lead()
     night.write(lambda session: _jobs(session, night))
     night.write(lambda session: _past(session, night))
