@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,9 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sqlalchemy.exc import IllegalStateChangeError
+from sqlalchemy import event
 
 _NAMES = itertools.count(1)
+_USERS_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -126,16 +128,31 @@ def _database(kind, request, tmp_path, monkeypatch, template) -> Iterator[Databa
         server.run(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def _dispose(settings) -> None:
-    """Close every session; a thread of the test may be about to end its own."""
-    end = time.monotonic() + 10
-    while True:
-        try:
-            return settings.dispose_orm()
-        except IllegalStateChangeError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.1)
+def _watch_users(engine) -> dict[int, threading.Thread]:
+    """Return which thread has which connection of an engine, kept up to date."""
+    users: dict[int, threading.Thread] = {}
+
+    @event.listens_for(engine, "checkout")
+    def taken(_connection, record, _proxy):
+        users[id(record)] = threading.current_thread()
+
+    @event.listens_for(engine, "checkin")
+    def given_back(_connection, record):
+        users.pop(id(record), None)
+
+    return users
+
+
+def _await_users(users: dict[int, threading.Thread]) -> None:
+    """Wait for threads of the test that still use the database: closing under their hands crashes SQLite."""
+    end = time.monotonic() + _USERS_SECONDS
+    while others := [
+        thread.name
+        for thread in list(users.values())
+        if thread is not threading.current_thread() and thread.is_alive()
+    ]:
+        assert time.monotonic() < end, f"the test has ended, but these still use its database: {others}"
+        time.sleep(0.02)
 
 
 @contextmanager
@@ -150,8 +167,10 @@ def _settings_on(monkeypatch, database: Database) -> Iterator[Database]:
     with monkeypatch.context() as patch:
         patch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", database.url)
         reread()
+        users = _watch_users(database.engine)
         try:
             yield database
         finally:
-            _dispose(settings)
+            _await_users(users)
+            settings.dispose_orm()
     reread()

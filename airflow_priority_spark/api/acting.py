@@ -8,6 +8,7 @@ audit log, also for what was refused.
 
 from __future__ import annotations
 
+import atexit
 import datetime
 import logging
 from collections.abc import Collection, Iterator
@@ -44,6 +45,7 @@ def open_session() -> Session:
 
 
 teller = Teller(open_session, utcnow)
+atexit.register(teller.close)
 
 
 @dataclass(frozen=True)

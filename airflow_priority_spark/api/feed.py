@@ -3,6 +3,9 @@
 
 A thread, not a task of an event loop: looking waits for the database, and must not keep others waiting. It
 runs while somebody listens. Whoever is too slow to take what happens is told to read everything anew.
+
+Before sessions are closed from outside, as Airflow does when a process ends, the thread has to be over: a
+SQLite connection that is closed while another thread reads from it takes the whole process down.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import contextlib
 import datetime
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -92,6 +96,8 @@ class Feed:
         self._lock = threading.Lock()
         self._listeners: set[Listener] = set()
         self._thread: threading.Thread | None = None
+        #: Threads that were told to stop and may still be looking.
+        self._ending: list[threading.Thread] = []
         self._stop = threading.Event()
 
     @property
@@ -117,8 +123,25 @@ class Feed:
             with self._lock:
                 self._listeners.discard(listener)
                 if not self._listeners:
-                    self._stop.set()
-                    self._thread = None
+                    self._end()
+
+    def close(self, seconds: float = 5.0) -> None:
+        """Stop looking, and wait for it to be over.
+
+        :param seconds: longest wait.
+        """
+        with self._lock:
+            self._end()
+            ending = tuple(self._ending)
+        end = time.monotonic() + seconds
+        for thread in ending:
+            thread.join(max(0.0, end - time.monotonic()))
+
+    def _end(self) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._ending = [*(each for each in self._ending if each.is_alive()), self._thread]
+            self._thread = None
 
     def _watch(self, stop: threading.Event) -> None:
         look: _Look | None = None

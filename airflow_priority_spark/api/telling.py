@@ -36,6 +36,7 @@ class Teller:
         self._lock = threading.Lock()
         self._waiting: list[tuple[tuple[str, ...], By]] = []
         self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
 
     def tell(self, job_ids: Collection[str], by: By) -> None:
         """Go on trying to tell the tasks of these jobs, behind the caller's back."""
@@ -44,7 +45,10 @@ class Teller:
         with self._lock:
             self._waiting.append((tuple(job_ids), by))
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="priority-spark-teller", daemon=True)
+                self._stop = threading.Event()
+                self._thread = threading.Thread(
+                    target=self._work, args=(self._stop,), name="priority-spark-teller", daemon=True
+                )
                 self._thread.start()
 
     def wait(self, seconds: float) -> None:
@@ -53,7 +57,17 @@ class Teller:
         if thread is not None:
             thread.join(seconds)
 
-    def _work(self) -> None:
+    def close(self, seconds: float = 5.0) -> None:
+        """Leave what is not told yet to an arbiter, and wait until the thread is over; see ``Feed``.
+
+        :param seconds: longest wait.
+        """
+        with self._lock:
+            self._waiting.clear()
+            self._stop.set()
+        self.wait(seconds)
+
+    def _work(self, stop: threading.Event) -> None:
         while True:
             with self._lock:
                 if not self._waiting:
@@ -61,7 +75,9 @@ class Teller:
                     return
                 job_ids, by = self._waiting.pop(0)
             try:
-                left = tell_all(self._sessions, job_ids, by, clock=self._clock, seconds=TELL_SECONDS)
+                left = tell_all(
+                    self._sessions, job_ids, by, clock=self._clock, seconds=TELL_SECONDS, pause=stop.wait
+                )
             except Exception:
                 log.exception("could not tell the tasks of %d jobs what became of them", len(job_ids))
             else:

@@ -55,11 +55,12 @@ def tell_all(
     *,
     clock: Callable[[], datetime.datetime],
     seconds: float,
-    pause: Callable[[float], None] = time.sleep,
+    pause: Callable[[float], bool | None] = time.sleep,
 ) -> frozenset[str]:
     """Wait until these tasks were told, by us or by an arbiter.
 
     :param seconds: wait no longer than this.
+    :param pause: waits so many seconds between two attempts; true: give up.
     :return: the jobs whose tasks Airflow could not take in that time.
     """
     left = list(job_ids)
@@ -72,7 +73,8 @@ def tell_all(
         left = [job_id for job_id in left if job_id in promised]
         if not left or clock() >= end:
             return frozenset(left)
-        pause(0.5)
+        if pause(0.5):
+            return frozenset(left)
 
 
 def _tell_batch(sessions: SessionFactory, job_ids: Collection[str], by: By, now: datetime.datetime) -> None:

@@ -79,6 +79,15 @@ def make_host(now: datetime.datetime = LATER) -> FastAPI:
     return host
 
 
+def end_threads() -> None:
+    """End what the API does behind its callers' backs, as the end of a process does."""
+    from airflow_priority_spark.api import acting
+    from airflow_priority_spark.api.routes import stream
+
+    stream.feed.close()
+    acting.teller.close()
+
+
 @contextmanager
 def simple_site(database: Database, monkeypatch) -> Iterator[Site]:
     """Run the API behind the simple auth manager, with a user of every role named like it."""
@@ -92,8 +101,11 @@ def simple_site(database: Database, monkeypatch) -> Iterator[Site]:
     host = make_host()
     users = {role: SimpleAuthManagerUser(username=role, role=role.upper()) for role in ROLES}
     tokens = {role: get_auth_manager().generate_jwt(user) for role, user in users.items()}
-    yield Site(database, host, tokens)
-    purge_cached_app()
+    try:
+        yield Site(database, host, tokens)
+    finally:
+        end_threads()
+        purge_cached_app()
 
 
 @pytest.fixture

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 
+from airflow_priority_spark.api.dependencies import utcnow
 from airflow_priority_spark.scheduling.jobs import HeldReason
 from airflow_priority_spark.spark.request import demand_to_json
 from airflow_priority_spark.store.models import ArbiterState, Grant
@@ -99,7 +101,6 @@ def test_a_task_that_has_only_just_deferred_is_told_as_soon_as_airflow_can_take_
     from airflow_priority_spark.api import acting
 
     monkeypatch.setenv("AIRFLOW__PRIORITY_SPARK__SETTLE_SECONDS", "1")
-    clock = iter([LATER.replace(microsecond=0)])
     now = [LATER]
     monkeypatch.setattr(acting.teller, "_clock", lambda: now[0])
     job_id = waiting_task(site, "first", deferred_at=LATER)
@@ -112,7 +113,20 @@ def test_a_task_that_has_only_just_deferred_is_told_as_soon_as_airflow_can_take_
     now[0] = LATER + seconds(60)
     acting.teller.wait(10)
     assert told(site, "first").outcome == "legacy"
-    del clock
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_the_end_of_a_process_leaves_tasks_that_cannot_be_told_yet_to_an_arbiter(site, monkeypatch):
+    from airflow_priority_spark.api import acting
+
+    monkeypatch.setenv("AIRFLOW__PRIORITY_SPARK__SETTLE_SECONDS", "600")
+    job_id = waiting_task(site, "first", deferred_at=utcnow())
+    post(site, f"/jobs/{job_id}/legacy")
+    assert "priority-spark-teller" in {each.name for each in threading.enumerate()}
+
+    acting.teller.close()
+    assert "priority-spark-teller" not in {each.name for each in threading.enumerate()}
+    assert told(site, "first") is None
 
 
 def test_a_job_changes_its_pool_and_its_event_shows_the_user(site):

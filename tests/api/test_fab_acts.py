@@ -10,7 +10,7 @@ import pytest
 
 from airflow_priority_spark.api.routes import stream
 from tests.api.acts import REASON, patch, picture, post, send
-from tests.api.conftest import Site, make_host
+from tests.api.conftest import Site, end_threads, make_host
 from tests.api.rights import expected, routes, tried
 
 LIST = "/pluginsv2/priority-spark-jobs/list/"
@@ -54,6 +54,7 @@ def fab(database, monkeypatch):
             user = manager.add_user(role, role, role, f"{role}@example.org", manager.find_role(role), "pass")
             site.tokens[role] = get_auth_manager().generate_jwt(user)
     yield site
+    end_threads()
     purge_cached_app()
 
 

@@ -12,7 +12,10 @@ from contextlib import contextmanager
 import httpx
 import pytest
 import uvicorn
+from sqlalchemy.exc import OperationalError
 
+from airflow_priority_spark.api.dependencies import utcnow
+from airflow_priority_spark.api.feed import Feed
 from airflow_priority_spark.api.routes import stream
 from airflow_priority_spark.store import changes
 from airflow_priority_spark.store.models import ArbiterState
@@ -159,3 +162,27 @@ def test_more_than_can_be_served_are_sent_away(site, server, monkeypatch):
     answer = httpx.get(server + PATH, headers={"Authorization": f"Bearer {site.tokens['viewer']}"})
     assert answer.status_code == 503
     assert answer.json()["detail"] == "too many listen already; ask again later, or ask for what you need"
+
+
+async def test_the_end_of_a_process_waits_for_a_look_that_is_under_way():
+    looking, go_on = threading.Event(), threading.Event()
+
+    def slow():
+        looking.set()
+        go_on.wait(10)
+        raise OperationalError("a look", None, Exception("the database is away"))
+
+    slowly = Feed(slow, utcnow)
+    with slowly.listening():
+        assert looking.wait(10)
+    threading.Timer(0.2, go_on.set).start()
+    slowly.close()
+    assert go_on.is_set()
+    assert not [each for each in threading.enumerate() if each.name == "priority-spark-feed"]
+
+
+async def test_who_listens_after_the_end_is_served_by_a_new_thread(site):
+    with stream.feed.listening():
+        stream.feed.close()
+        with stream.feed.listening():
+            assert [each for each in threading.enumerate() if each.name == "priority-spark-feed"]

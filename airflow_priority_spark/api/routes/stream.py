@@ -10,6 +10,7 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html
 
 from __future__ import annotations
 
+import atexit
 import datetime
 import json
 import time
@@ -29,6 +30,7 @@ from airflow_priority_spark.store import changes
 router = APIRouter(tags=["stream"])
 
 feed = Feed(open_session, utcnow)
+atexit.register(feed.close)
 
 #: Comments in between keep proxies from ending a connection in which nothing is said.
 HEARTBEAT_SECONDS: Final = 15.0
