@@ -97,9 +97,12 @@ def empty(database: Site) -> None:
 def world(database: Site, view: ClusterView, **settings: Any):
     """Return an arbiter that leads, and its world: the unit tests', with this machine's clock.
 
+    Python's garbage collector is spared as in the arbiter's own process.
+
     :param view: what the arbiter sees of the cluster, until ``show``.
     """
     from airflow_priority_spark.arbiter.loop import utcnow
+    from airflow_priority_spark.arbiter.process import spare_the_collector
     from tests.unit.arbiter import world as arbiter_world
 
     class _Cluster(arbiter_world.Cluster):
@@ -122,6 +125,7 @@ def world(database: Site, view: ClusterView, **settings: Any):
     for cluster_id in made.loop.clusters.observers:
         made.loop.clusters.observers[cluster_id] = stand_in
     assert made.loop._lead()
+    spare_the_collector()
     return made
 
 

@@ -8,6 +8,7 @@ says "I am alive". ``airflow jobs check`` and ``airflow priority-spark check`` r
 from __future__ import annotations
 
 import datetime
+import gc
 import logging
 import os
 import signal
@@ -104,10 +105,22 @@ def run(build_loop: BuildLoop | None = None) -> None:
         settings.poll_interval_seconds,
         settings.lease_seconds,
     )
+    spare_the_collector()
     runner = ArbiterJobRunner(Job(), loop, stop)
     with _exporter(settings):
         run_job(job=runner.job, execute_callable=runner._execute)
     log.info("Arbiter %s has ended", holder)
+
+
+def spare_the_collector() -> None:
+    """Keep Python's garbage collector off what lives as long as the process.
+
+    A cycle over many queues makes tens of thousands of objects, and each time the collector ran in it, it
+    would also look through all of Airflow, a third of a cycle's time
+    (https://docs.python.org/3/library/gc.html#gc.freeze).
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _default_loop() -> BuildLoop:
