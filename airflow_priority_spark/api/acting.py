@@ -34,6 +34,7 @@ from airflow_priority_spark.spark.identity import TaskKey
 from airflow_priority_spark.store.airflow_log import write_log
 from airflow_priority_spark.store.bulk import tasks_of
 from airflow_priority_spark.store.job_story import job_story
+from airflow_priority_spark.store.over_limits import limits_now
 from airflow_priority_spark.store.status_reads import arbiter_status
 
 log = logging.getLogger(__name__)
@@ -122,7 +123,7 @@ class Actor:
     def answer(self, job_id: UUID) -> Job:
         """Return a job as it is after the act."""
         self.session.rollback()
-        story = job_story(self.session, job_id, self.now)
+        story = job_story(self.session, job_id, self.now, limits_now(self.session, self.settings))
         if story is None:
             raise not_found(job_id)
         return job_answer(story.summary, self.access)

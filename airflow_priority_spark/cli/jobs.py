@@ -11,6 +11,7 @@ from typing import Any, Final
 from airflow.utils.cli import suppress_logs_and_warning
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 
+from airflow_priority_spark import settings
 from airflow_priority_spark.cli.acts import filters
 from airflow_priority_spark.cli.messages import in_one_line
 from airflow_priority_spark.cli.output import as_data, print_document, print_properties, print_rows
@@ -35,7 +36,8 @@ def list_jobs(args: Namespace) -> None:
     wanted = reads.JobFilter(states, **filters(args))
     ended = any(map(is_terminal, states))
     with reading() as session:
-        page = reads.list_jobs(session, _now(), wanted, limit=args.limit, newest_first=ended)
+        people = reads.limits_now(session, settings.load())
+        page = reads.list_jobs(session, _now(), wanted, limit=args.limit, newest_first=ended, people=people)
     jobs = page.jobs[::-1] if ended else page.jobs
     print_rows([_row(job) for job in jobs], args.output, columns=COLUMNS)
     if page.next is not None:
@@ -49,7 +51,8 @@ def list_jobs(args: Namespace) -> None:
 def show_job(args: Namespace) -> None:
     """Print one job, what it asked for and its history."""
     with reading() as session:
-        job = reads.get_job(session, args.job_id, _now())
+        people = reads.limits_now(session, settings.load())
+        job = reads.get_job(session, args.job_id, _now(), people=people)
     if job is None:
         raise NotFound(
             f"no job has the id {args.job_id!r}; `airflow priority-spark job list --state all` shows them"

@@ -36,7 +36,9 @@ def show(args: Namespace) -> None:
     """Print one queue: its condition, its settings, its pools."""
     with reading() as session:
         queue_id = find_queue(session, args.namespace, args.cluster)
-        summary = next(each for each in reads.list_queues(session, now()) if each.id == queue_id)
+        people = reads.limits_now(session, settings.load())
+        queues = reads.list_queues(session, now(), people=people)
+        summary = next(each for each in queues if each.id == queue_id)
         properties = _properties(session, summary)
         options = _settings(session, queue_id)
     pools = [pool_row(summary, pool) for pool in summary.pools]

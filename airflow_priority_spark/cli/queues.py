@@ -10,6 +10,7 @@ from typing import Any
 from airflow.utils.cli import suppress_logs_and_warning
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 
+from airflow_priority_spark import settings
 from airflow_priority_spark.cli.messages import in_one_line
 from airflow_priority_spark.cli.output import print_rows
 from airflow_priority_spark.cli.reading import reading
@@ -24,7 +25,8 @@ from airflow_priority_spark.store import reads
 def list_queues(args: Namespace) -> None:
     """Print one row for each priority pool of each queue."""
     with reading() as session:
-        queues = reads.list_queues(session, datetime.datetime.now(datetime.UTC))
+        people = reads.limits_now(session, settings.load())
+        queues = reads.list_queues(session, datetime.datetime.now(datetime.UTC), people=people)
     print_rows([pool_row(queue, pool) for queue in queues for pool in queue.pools], args.output)
 
 

@@ -16,19 +16,12 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from airflow_priority_spark.scheduling.jobs import JobState
-from airflow_priority_spark.scheduling.model import Ineligible, PoolView, QueueKey
+from airflow_priority_spark.scheduling.model import PoolView, QueueKey
 from airflow_priority_spark.settings import Settings
 from airflow_priority_spark.spark.request import demand_from_json
-from airflow_priority_spark.store.front import PassedOver
 from airflow_priority_spark.store.jobs import task_key
 from airflow_priority_spark.store.models import Cluster, Delivery, Grant, Job, Pool, Queue
-from airflow_priority_spark.store.over_limits import (
-    holders_of_limits,
-    is_eligible,
-    limit_outlived,
-    limit_reached,
-    passed_over,
-)
+from airflow_priority_spark.store.over_limits import PeopleLimits, people_limits
 from airflow_priority_spark.store.queue_table import read_queues
 from airflow_priority_spark.store.site import read_site, rules
 from airflow_priority_spark.store.status_reads import arbiter_status, latest_snapshots
@@ -107,7 +100,7 @@ def read_facts(session: Session, job_id: str, settings: Settings, now: datetime.
     job, queue, cluster = row
     line = _line(session, job) if job.state == JobState.QUEUED.value else []
     site = read_site(session, settings)
-    granted = holders_of_limits(session, rules(site))
+    people = people_limits(session, rules(site))
     position = line.index(job.id) + 1 if job.id in line else None
     return Facts(
         job=job,
@@ -117,11 +110,11 @@ def read_facts(session: Session, job_id: str, settings: Settings, now: datetime.
         position=position,
         length=len(line),
         ahead=_named(session, line[: (position or 1) - 1][:NAMED]),
-        head=_head(session, job, passed_over(rules(site), granted)),
+        head=_head(session, job, people),
         view=_view(session, job, queue, site),
         others=_others(session, job),
         holders=_holders(session, job),
-        passed_over=_passed_over(job, limit_reached(rules(site), granted, job)),
+        passed_over=_passed_over(job, people),
         told=session.get(Delivery, job.id) is None,
         leader=arbiter_status(session, now).alive,
         stale=_stale(session, queue.cluster_id, now),
@@ -143,22 +136,21 @@ def _named(session: Session, job_ids: Sequence[str]) -> tuple[Neighbour, ...]:
     )
 
 
-def _passed_over(job: Job, limit: str) -> str:
-    if limit:
-        return f"{Ineligible.LIMIT}: {limit}"
-    if job.ineligible is None or limit_outlived(job, limit):
+def _passed_over(job: Job, people: PeopleLimits) -> str:
+    word, clause = people.ineligible(job)
+    if word is None:
         return ""
-    return f"{job.ineligible}: {job.ineligible_detail}" if job.ineligible_detail else job.ineligible
+    return f"{word}: {clause}" if clause else word
 
 
-def _head(session: Session, job: Job, passed: PassedOver) -> Job | None:
+def _head(session: Session, job: Job, people: PeopleLimits) -> Job | None:
     return session.scalar(
         select(Job)
         .where(
             Job.state == JobState.QUEUED.value,
             Job.queue_id == job.queue_id,
             Job.pool == job.pool,
-            *is_eligible(passed),
+            *people.conditions(),
         )
         .order_by(Job.position_at, Job.position_id, Job.id)
         .limit(1)

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from airflow_priority_spark.scheduling.jobs import ACTIVE, WAITING, JobState
 from airflow_priority_spark.store.job_reads import JobSummary, summary_of
 from airflow_priority_spark.store.models import Cluster, Job, Queue
+from airflow_priority_spark.store.over_limits import AS_WRITTEN, PeopleLimits
 from airflow_priority_spark.store.selection import JobFilter
 from airflow_priority_spark.store.sorting import Order
 
@@ -74,11 +75,13 @@ def page_of_jobs(
     limit: int,
     after: str | None = None,
     fold: bool = False,
+    people: PeopleLimits = AS_WRITTEN,
 ) -> JobList:
     """Return some jobs in an order (at most three statements).
 
     :param after: the ``next`` of the page before.
     :param fold: the jobs of a mapped task are one row: that of the first of them in this order.
+    :param people: how the limits on people stand.
     :raises InvalidInput: when ``after`` belongs to no such list.
     """
     conditions = wanted.conditions()
@@ -103,7 +106,7 @@ def page_of_jobs(
     return JobList(
         tuple(
             ListedJob(
-                summary_of(job, namespace, cluster, places.get(job.id), now),
+                summary_of(job, namespace, cluster, places.get(job.id), now, people=people),
                 mapped.get((job.dag_id, job.run_id, job.task_id)) if job.map_index >= 0 else None,
             )
             for job, namespace, cluster, *_ in shown

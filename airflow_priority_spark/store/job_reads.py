@@ -19,6 +19,7 @@ from airflow_priority_spark.spark.identity import TaskKey
 from airflow_priority_spark.spark.request import demand_from_json
 from airflow_priority_spark.store.cursors import Place, decode, encode, further_than
 from airflow_priority_spark.store.models import Cluster, Event, Grant, Job, Queue
+from airflow_priority_spark.store.over_limits import AS_WRITTEN, PeopleLimits
 from airflow_priority_spark.store.selection import ANY_JOB, JobFilter
 
 MAX_PAGE: Final = 1000
@@ -122,26 +123,33 @@ def list_jobs(
     limit: int = 100,
     after: str | None = None,
     newest_first: bool = False,
+    people: PeopleLimits = AS_WRITTEN,
 ) -> JobPage:
     """Return a page of jobs in order of enqueueing (at most two statements).
 
     :param limit: at most so many jobs, up to 1000.
     :param after: the ``next`` of the page before, which had the same order.
+    :param people: how the limits on people stand.
     :raises InvalidInput: when ``after`` is no such text.
     """
     conditions = wanted.conditions()
     if after is not None:
         conditions.append(further_than(decode(after), newest_first=newest_first))
     size = max(1, min(limit, MAX_PAGE))
-    found = _summaries(session, now, conditions, size + 1, newest_first=newest_first)
+    found = _summaries(session, now, conditions, size + 1, people, newest_first=newest_first)
     page = found[:size]
     last = page[-1][1] if len(found) > size else None
     return JobPage(tuple(summary for summary, _ in page), encode(last) if last else None)
 
 
-def get_job(session: Session, job_id: str, now: datetime.datetime) -> JobDetail | None:
-    """Return one job with its history and grant, ``None`` when the id is unknown (up to five statements)."""
-    found = _summaries(session, now, [Job.id == job_id], 1)
+def get_job(
+    session: Session, job_id: str, now: datetime.datetime, *, people: PeopleLimits = AS_WRITTEN
+) -> JobDetail | None:
+    """Return one job with its history and grant, ``None`` when the id is unknown (up to five statements).
+
+    :param people: how the limits on people stand.
+    """
+    found = _summaries(session, now, [Job.id == job_id], 1, people)
     if not found:
         return None
     ti_id, demand = session.execute(select(Job.ti_id, Job.demand).where(Job.id == job_id)).one()
@@ -169,6 +177,7 @@ def _summaries(
     now: datetime.datetime,
     conditions: Sequence[ColumnElement[bool]],
     limit: int,
+    people: PeopleLimits,
     *,
     newest_first: bool = False,
 ) -> list[tuple[JobSummary, Place]]:
@@ -186,7 +195,9 @@ def _summaries(
     orders = _admission_orders(session, [row[0].id for row in rows if row[0].admitted_at is not None])
     return [
         (
-            summary_of(job, namespace, cluster, position, now, admission_order=orders.get(job.id)),
+            summary_of(
+                job, namespace, cluster, position, now, admission_order=orders.get(job.id), people=people
+            ),
             Place(job.position_at, job.position_id, job.id),
         )
         for job, namespace, cluster, position in rows
@@ -227,12 +238,15 @@ def summary_of(
     now: datetime.datetime,
     *,
     admission_order: int | None = None,
+    people: PeopleLimits = AS_WRITTEN,
 ) -> JobSummary:
     """Return a row as a list shows it.
 
     :param position: its place in the line of its priority pool, from 1; ``None`` when it is not queued.
     :param now: a wait that goes on is counted until then.
+    :param people: how the limits on people stand.
     """
+    ineligible, clause = people.ineligible(job)
     until = job.admitted_at or job.ended_at or now
     return JobSummary(
         id=job.id,
@@ -247,8 +261,8 @@ def summary_of(
         flow=job.flow,
         position=position,
         wait_seconds=max(0.0, (until - job.queued_at).total_seconds()),
-        blocking_resource=job.blocking_resource,
-        sentence=_sentence(job, position),
+        blocking_resource=job.blocking_resource if ineligible is None else None,
+        sentence=_sentence(job, position, ineligible, clause),
         reason=job.reason,
         demand=demand_from_json(job.demand).total(),
         admission=job.admission,
@@ -263,19 +277,20 @@ def summary_of(
         submitted_at=job.submitted_at,
         started_at=job.started_at,
         ended_at=job.ended_at,
-        verdict=job.verdict,
-        ineligible=job.ineligible,
+        # Who has come to be over a limit was not read since, and may still say what blocked it before.
+        verdict=job.verdict if ineligible is None else None,
+        ineligible=ineligible,
         held_reason=job.held_reason,
         service=job.service,
     )
 
 
-def _sentence(job: Job, position: int | None) -> str:
+def _sentence(job: Job, position: int | None, ineligible: str | None, clause: str) -> str:
     """Say why a waiting job waits; of another, what happened to it last."""
     if JobState(job.state) not in WAITING:
         return job.reason
-    if job.ineligible is not None:
-        return f"{job.ineligible}: {job.ineligible_detail}" if job.ineligible_detail else job.ineligible
+    if ineligible is not None:
+        return f"{ineligible}: {clause}" if clause else ineligible
     if job.verdict is not None:
         return str(job.verdict["sentence"])
     if position is not None and position > 1:

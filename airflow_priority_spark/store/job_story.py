@@ -22,6 +22,7 @@ from airflow_priority_spark.store.airflow_waits import waits_in_airflow
 from airflow_priority_spark.store.job_lists import positions
 from airflow_priority_spark.store.job_reads import GrantSummary, JobSummary, summary_of
 from airflow_priority_spark.store.models import Cluster, Event, Grant, Job, Queue
+from airflow_priority_spark.store.over_limits import AS_WRITTEN, PeopleLimits
 
 #: So many jobs ahead are shown, and so many events at a time.
 AHEAD: Final = 10
@@ -77,8 +78,13 @@ def dag_and_state(session: Session, job_id: UUID) -> tuple[str, JobState] | None
     return (row.dag_id, JobState(row.state)) if row else None
 
 
-def job_story(session: Session, job_id: UUID, now: datetime.datetime) -> JobStory | None:
-    """Return everything around a job, ``None`` when nobody knows it."""
+def job_story(
+    session: Session, job_id: UUID, now: datetime.datetime, people: PeopleLimits = AS_WRITTEN
+) -> JobStory | None:
+    """Return everything around a job, ``None`` when nobody knows it.
+
+    :param people: how the limits on people stand.
+    """
     row = session.execute(
         select(Job, Queue.namespace, Cluster.name)
         .join(Queue, Queue.id == Job.queue_id)
@@ -90,7 +96,7 @@ def job_story(session: Session, job_id: UUID, now: datetime.datetime) -> JobStor
     job, namespace, cluster = row
     position = positions(session, [job]).get(job.id)
     return JobStory(
-        summary=summary_of(job, namespace, cluster, position, now),
+        summary=summary_of(job, namespace, cluster, position, now, people=people),
         demand=demand_from_json(job.demand),
         declared=demand_from_json(job.declared) if job.declared else None,
         exceeds_demand=job.exceeds_demand,

@@ -18,6 +18,7 @@ from airflow_priority_spark.spark.identity import TaskKey
 from airflow_priority_spark.spark.request import demand_from_json
 from airflow_priority_spark.store.instants import epoch
 from airflow_priority_spark.store.models import Cluster, Grant, Job, Pool, Queue
+from airflow_priority_spark.store.over_limits import AS_WRITTEN, PeopleLimits
 
 #: The first warning of a head's clock, in per cent of its timeout.
 _HALF: Final = 50
@@ -114,15 +115,20 @@ _Heads = Mapping[tuple[int, str], HeadSummary]
 
 
 def list_queues(
-    session: Session, now: datetime.datetime, *, protection_seconds: float | None = None
+    session: Session,
+    now: datetime.datetime,
+    *,
+    protection_seconds: float | None = None,
+    people: PeopleLimits = AS_WRITTEN,
 ) -> tuple[QueueSummary, ...]:
     """Return every queue by cluster and namespace (five statements).
 
     :param now: waits are counted until then.
     :param protection_seconds: the site's, for heads whose pool and queue have none of their own; ``None``:
         nobody wants to know who protects.
+    :param people: how the limits on people stand; who is over one is no head.
     """
-    lines, heads, granted = _lines(session), _heads(session, now), _granted(session)
+    lines, heads, granted = _lines(session), _heads(session, now, people), _granted(session)
     pools: dict[int, list[PoolSummary]] = defaultdict(list)
     found = session.scalars(select(Pool).order_by(Pool.queue_id, Pool.weight.desc(), Pool.id)).all()
     for pool in found:
@@ -248,12 +254,12 @@ def _lines(session: Session) -> _Lines:
     return lines
 
 
-def _heads(session: Session, now: datetime.datetime) -> _Heads:
+def _heads(session: Session, now: datetime.datetime, people: PeopleLimits) -> _Heads:
     rank = func.row_number().over(
         partition_by=(Job.queue_id, Job.pool),
         order_by=(Job.position_at, Job.position_id, Job.id),
     )
-    eligible = (Job.state == JobState.QUEUED.value, Job.ineligible.is_(None))
+    eligible = (Job.state == JobState.QUEUED.value, *people.conditions())
     ranked = select(Job.id, rank.label("rank")).where(*eligible).subquery()
     first = select(ranked.c.id).where(ranked.c.rank == 1)
     jobs = session.scalars(select(Job).where(Job.id.in_(first)))

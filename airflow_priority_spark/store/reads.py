@@ -17,6 +17,7 @@ from airflow_priority_spark.store.job_reads import (
     get_job,
     list_jobs,
 )
+from airflow_priority_spark.store.over_limits import limits_now
 from airflow_priority_spark.store.queue_reads import HeadSummary, PoolSummary, QueueSummary, list_queues
 from airflow_priority_spark.store.selection import JobFilter
 from airflow_priority_spark.store.status_reads import (
@@ -41,6 +42,7 @@ __all__ = [
     "arbiter_status",
     "get_job",
     "latest_snapshots",
+    "limits_now",
     "list_jobs",
     "list_queues",
 ]

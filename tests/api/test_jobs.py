@@ -288,3 +288,30 @@ def test_the_jobs_of_a_task_come_newest_first(site):
     site.job(task_id="spark", map_index=1)
     assert ids(site.get("/task-instances/etl/run-1/spark/-1")) == [new, old]
     assert ids(site.get("/task-instances/etl/run-1/none/-1")) == []
+
+
+def test_who_is_over_a_limit_is_shown_so_wherever_a_job_is_shown(site, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__PRIORITY_SPARK__JOB_LIMIT_PER_USER", "1")
+    running, over = (site.job(task_id=name, user="alice") for name in ("runs", "over"))
+    head = site.job(task_id="head", user="bob")
+    with site.database.session() as session, session.begin():
+        job = session.get_one(Job, running)
+        job.admission = 1
+        move(session, job, JobState.ADMITTED, "fits", "arbiter", LATER)
+        give_grant(session, job, unchecked=False, now=LATER, valid_until=LATER)
+
+    with site.client() as client:
+        table = client.get("/priority-spark/api/v1/jobs.csv").text
+    listed = {job["id"]: job for job in site.get("/jobs").json()["jobs"]}
+    (queue,) = site.get("/queues").json()["queues"]
+    (of_task,) = site.get("/task-instances/etl/run-1/over/-1").json()["jobs"]
+    exported = {row["id"]: row for row in csv.DictReader(io.StringIO(table))}
+
+    limit = "limit: user alice has 1 of 1 jobs admitted"
+    for shown in (listed[over], of_task, site.get(f"/jobs/{over}").json(), exported[over]):
+        assert shown["sentence"] == limit
+    assert listed[head]["sentence"] == "behind 1 of its priority pool"
+    assert {pool["name"]: pool["head"] and pool["head"]["job_id"] for pool in queue["pools"]} == {
+        "high": None,
+        "normal": head,
+    }

@@ -12,10 +12,11 @@ from airflow.utils.session import create_session
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
-from airflow_priority_spark.api.dependencies import AccessDep, NowDep
+from airflow_priority_spark.api.dependencies import AccessDep, NowDep, SettingsDep
 from airflow_priority_spark.api.filters import ExportQuery
 from airflow_priority_spark.store.job_lists import page_of_jobs
 from airflow_priority_spark.store.job_reads import JobSummary
+from airflow_priority_spark.store.over_limits import limits_now
 from airflow_priority_spark.store.sorting import Order
 
 router = APIRouter(tags=["jobs"])
@@ -38,7 +39,9 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
     response_class=StreamingResponse,
     responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "The table."}},
 )
-def export_jobs(query: Annotated[ExportQuery, Query()], access: AccessDep, now: NowDep) -> StreamingResponse:
+def export_jobs(
+    query: Annotated[ExportQuery, Query()], access: AccessDep, now: NowDep, settings: SettingsDep
+) -> StreamingResponse:
     """Export jobs as CSV; what a spreadsheet would take for a formula is quoted."""
     wanted, order = query.of_dags(access.readable), Order(query.sort)
 
@@ -48,7 +51,9 @@ def export_jobs(query: Annotated[ExportQuery, Query()], access: AccessDep, now: 
         while left > 0:
             # A session for each chunk: a slow reader must not hold a transaction open.
             with create_session(scoped=False) as session:
-                page = page_of_jobs(session, wanted, order, now, limit=min(left, _CHUNK), after=after)
+                people = limits_now(session, settings)
+                size = min(left, _CHUNK)
+                page = page_of_jobs(session, wanted, order, now, limit=size, after=after, people=people)
             yield "".join(_line(_row(listed.summary)) for listed in page.jobs)
             left -= len(page.jobs)
             after = page.next

@@ -27,6 +27,7 @@ from airflow_priority_spark.store.job_story import (
     events_after,
     job_story,
 )
+from airflow_priority_spark.store.over_limits import limits_now
 
 router = APIRouter(tags=["jobs"])
 
@@ -52,10 +53,12 @@ def check_readable(session: Session, access: Access, job_id: UUID) -> JobState:
 
 
 @router.get("/jobs/{job_id}")
-def get_job(job_id: JobId, access: AccessDep, session: SessionDep, now: NowDep) -> answers.JobDetail:
+def get_job(
+    job_id: JobId, access: AccessDep, session: SessionDep, now: NowDep, settings: SettingsDep
+) -> answers.JobDetail:
     """Tell everything about one job: demand, verdict, position, who is ahead, history and grant."""
     check_readable(session, access, job_id)
-    story = job_story(session, job_id, now)
+    story = job_story(session, job_id, now, limits_now(session, settings))
     if story is None:
         raise not_found(job_id)
     return answers.JobDetail(**job_fields(story.summary, access), **_details(story, access))

@@ -9,10 +9,11 @@ from fastapi import APIRouter, HTTPException, Path
 
 from airflow_priority_spark.api.datamodels.base import GivenText
 from airflow_priority_spark.api.datamodels.jobs import JobPage, TaskJobs
-from airflow_priority_spark.api.dependencies import AccessDep, NowDep, SessionDep
+from airflow_priority_spark.api.dependencies import AccessDep, NowDep, SessionDep, SettingsDep
 from airflow_priority_spark.api.filters import ListQueryDep
 from airflow_priority_spark.api.presenting import job_answer
 from airflow_priority_spark.store.job_lists import count_jobs, page_of_jobs
+from airflow_priority_spark.store.over_limits import limits_now
 from airflow_priority_spark.store.selection import JobFilter
 from airflow_priority_spark.store.sorting import Order
 
@@ -23,7 +24,9 @@ _ATTEMPTS = 100
 
 
 @router.get("/jobs")
-def list_jobs(query: ListQueryDep, access: AccessDep, session: SessionDep, now: NowDep) -> JobPage:
+def list_jobs(
+    query: ListQueryDep, access: AccessDep, session: SessionDep, now: NowDep, settings: SettingsDep
+) -> JobPage:
     """List jobs, a page at a time; follow `next` for more."""
     wanted = query.of_dags(access.readable)
     page = page_of_jobs(
@@ -34,6 +37,7 @@ def list_jobs(query: ListQueryDep, access: AccessDep, session: SessionDep, now: 
         limit=query.limit,
         after=query.after,
         fold=query.group == "mapped",
+        people=limits_now(session, settings),
     )
     counts = count_jobs(session, wanted)
     return JobPage(
@@ -53,10 +57,12 @@ def jobs_of_task(
     access: AccessDep,
     session: SessionDep,
     now: NowDep,
+    settings: SettingsDep,
 ) -> TaskJobs:
     """List the jobs of one task instance, newest first: one for each try that asked for Spark."""
     if not access.may_read(dag_id):
         raise HTTPException(403, f"you may not read DAG {dag_id!r}")
     wanted = JobFilter(dag_id=dag_id, run_id=run_id, task_id=task_id, map_index=map_index)
-    page = page_of_jobs(session, wanted, Order("-queued_at"), now, limit=_ATTEMPTS)
+    people = limits_now(session, settings)
+    page = page_of_jobs(session, wanted, Order("-queued_at"), now, limit=_ATTEMPTS, people=people)
     return TaskJobs(jobs=[job_answer(row.summary, access) for row in page.jobs])

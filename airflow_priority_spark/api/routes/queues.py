@@ -17,10 +17,11 @@ from airflow_priority_spark.errors import NotFound
 from airflow_priority_spark.settings import Settings
 from airflow_priority_spark.store.capacity_reads import usage_of
 from airflow_priority_spark.store.job_lists import hidden_jobs
+from airflow_priority_spark.store.over_limits import people_limits
 from airflow_priority_spark.store.queue_reads import HeadSummary, PoolSummary, QueueSummary
 from airflow_priority_spark.store.queue_reads import list_queues as read_queues
 from airflow_priority_spark.store.settings_reads import Value, pool_values, queue_values
-from airflow_priority_spark.store.site import read_site
+from airflow_priority_spark.store.site import read_site, rules
 from airflow_priority_spark.store.status_reads import latest_snapshots
 
 router = APIRouter(tags=["queues"])
@@ -43,7 +44,8 @@ def _queues(
 ) -> list[answers.Queue]:
     site = read_site(session, settings)
     pictures = {picture.cluster_id: picture.data for picture in latest_snapshots(session, now)}
-    found = read_queues(session, now, protection_seconds=site.head_protection_seconds)
+    people = people_limits(session, rules(site))
+    found = read_queues(session, now, protection_seconds=site.head_protection_seconds, people=people)
     return [_queue(queue, pictures.get(queue.cluster_id), access) for queue in found]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from airflow_priority_spark.store import reads
 from airflow_priority_spark.store.explanation import read_facts
 from airflow_priority_spark.store.sentences import explain
 from tests import builders
@@ -135,6 +136,60 @@ def test_a_job_is_not_said_to_be_over_a_limit_that_has_room_again(world):
     assert world.job("a9").ineligible == "limit", "it was among the first when the limit was reached"
     set_site(world, job_limit_per_user=5)
     assert "passed over" not in says(world, "a9")
+
+
+def listed(world: World) -> dict[str, str]:
+    """Return what lists of jobs say of each."""
+    with world.database.session() as session:
+        people = reads.limits_now(session, world.loop.settings)
+        page = reads.list_jobs(session, world.now, people=people)
+        return {job.task.task_id: job.sentence for job in page.jobs}
+
+
+def head(world: World) -> str | None:
+    """Return whom the card of the queue names as the head of its pool."""
+    with world.database.session() as session:
+        people = reads.limits_now(session, world.loop.settings)
+        (queue,) = reads.list_queues(session, world.now, people=people)
+        (found,) = [pool.head for pool in queue.pools if pool.name == "normal"]
+        return found.task.task_id if found else None
+
+
+def test_lists_and_cards_see_who_is_over_a_limit_as_a_decision_does(world):
+    open_queue(world)
+    set_site(world, job_limit_per_user=1)
+    for number in range(30):
+        defer(world, f"a{number:02}", "alice")
+    world.defer("big", demand=builders.make_demand(executors=5), user="bob", run_id="run-of-bob")
+    world.cycle(3)
+    said = listed(world)
+    assert {said[f"a{number:02}"] for number in range(1, 30)} == {
+        "limit: user alice has 1 of 1 jobs admitted"
+    }, "also of those that no cycle has read"
+    assert (head(world), said["big"].split(":")[0]) == ("big", "cpu")
+    set_site(world, job_limit_per_user=2)
+    assert (head(world), listed(world)["a05"]) == ("a01", "behind 4 of its priority pool")
+
+
+def test_one_that_was_blocked_before_it_came_to_be_over_a_limit_is_not_said_to_be_blocked(world):
+    open_queue(world)
+    defer(world, "b", "bob")
+    world.defer("big", demand=builders.make_demand(executors=5), user="alice", run_id="run-of-alice")
+    world.cycle(2)
+    assert world.job("big").verdict is not None
+    defer(world, "a", "alice", priority="high")
+    world.cycle(2)
+    set_site(world, job_limit_per_user=1)
+    with world.database.session() as session:
+        people = reads.limits_now(session, world.loop.settings)
+        shown = {job.task.task_id: job for job in reads.list_jobs(session, world.now, people=people).jobs}
+    big = shown["big"]
+    assert (big.sentence, big.blocking_resource, big.verdict, big.ineligible) == (
+        "limit: user alice has 1 of 1 jobs admitted",
+        None,
+        None,
+        "limit",
+    )
 
 
 @pytest.mark.parametrize("limit", ["job_limit_per_service", "job_limit_per_user_service"])

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from airflow_priority_spark.scheduling.jobs import JobState
-from airflow_priority_spark.store.jobs import move
+from airflow_priority_spark.store.jobs import give_grant, move
 from airflow_priority_spark.store.snapshots import save_snapshot, save_summary
 from tests.builders import NOW, make_demand
 from tests.store.rows import CLUSTER, make_job
@@ -69,6 +69,25 @@ def test_jobs_are_listed_in_order_of_enqueueing_with_their_position(session, que
     assert [row["says"] for row in rows] == [BLOCKED, "behind 1 of its priority pool"]
     assert rows[0]["queued_at"] == NOW.isoformat()
     assert rows[0]["demand"] == dict(make_demand().total())
+
+
+def test_who_is_over_a_limit_is_listed_so_and_is_no_head(session, queue, airflow, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__PRIORITY_SPARK__JOB_LIMIT_PER_USER", "1")
+    runs, over, _ = (
+        make_job(session, queue, task_id=name, user=user)
+        for name, user in (("runs", "alice"), ("over", "alice"), ("head", "bob"))
+    )
+    runs.admission = 1
+    move(session, runs, JobState.ADMITTED, "fits", "arbiter", NOW)
+    give_grant(session, runs, unchecked=False, now=NOW, valid_until=NOW)
+    session.commit()
+
+    limit = "limit: user alice has 1 of 1 jobs admitted"
+    assert {row["id"]: row["says"] for row in airflow.json("job", "list")}[over.id] == limit
+    assert airflow.json("job", "show", over.id)["says"] == limit
+    heads = [row["head"] for row in airflow.json("queue", "list")]
+    assert heads == [None, "etl/run-1/head"]
+    assert [pool["head"] for pool in airflow.json("queue", "show", "team-a")["pools"]] == heads
 
 
 def test_only_jobs_that_have_not_ended_are_listed_unless_asked_for(session, queue, airflow):
