@@ -8,6 +8,7 @@ that starts Airflow processes of its own sets its own variables over these.
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -34,6 +35,12 @@ os.environ.update(
     AIRFLOW__CORE__DAGS_FOLDER=f"{_HOME}/dags",
     AIRFLOW__LOGGING__LOGGING_LEVEL="WARNING",
 )
+
+
+def pytest_collection_finish():
+    """Keep the garbage collector off all that was imported; it took a fifth of the time of a run."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure():

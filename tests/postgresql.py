@@ -25,7 +25,16 @@ import pytest
 PACKAGE = "postgresql"
 _START_SECONDS = 60
 _PR_SET_PDEATHSIG = 1
-_NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+_NOT_DURABLE = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "128MB",
+}
+_MEMORY = Path("/dev/shm")
+_MEMORY_BYTES = 2 * 2**30
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,7 @@ def started(folder: Path, *, durable: bool = False):
     :param folder: of the server programs.
     :param durable: sync every commit to disk, as a production server does.
     """
-    home = Path(tempfile.mkdtemp(prefix="priority-spark-pg-"))
+    home = Path(tempfile.mkdtemp(prefix="priority-spark-pg-", dir=None if durable else _memory()))
     try:
         if os.geteuid() == 0:
             os.chown(home, pwd.getpwnam("postgres").pw_uid, -1)
@@ -82,6 +91,13 @@ def started(folder: Path, *, durable: bool = False):
             yield server
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _memory() -> Path | None:
+    """Return a folder in memory where there is room: making and removing databases costs a disk more."""
+    if not os.access(_MEMORY, os.W_OK) or shutil.disk_usage(_MEMORY).free < _MEMORY_BYTES:
+        return None
+    return _MEMORY
 
 
 def _as_user() -> dict[str, object]:
