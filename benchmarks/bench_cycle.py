@@ -35,7 +35,7 @@ FULL = {"waiting": (100, 1_000, 10_000, 100_000), "queues": (1, 30, 1_000), "nod
 POOLS = {"high": 90, "normal": 10}
 GIB, BATCH = 2**30, 20
 #: What a cycle with nothing to admit may take; one that looks at every queue anew, for each of very many.
-IDLE_MS, LOOK_MS = 50.0, 0.3
+IDLE_MS, LOOK_MS = 50.0, 0.5
 #: Kind of cycle → how many are not measured, and how many are.
 WARM = {"idle": 3, "look": 0, "admit": 1}
 ROUNDS = {"idle": 9, "look": 5, "admit": 3}

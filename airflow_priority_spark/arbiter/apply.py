@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 Decide = Callable[[Snapshot, float], Decisions]
 
 #: A decision that keeps using up what was read is good enough after so many rounds.
-ROUNDS = 3
+ROUNDS = 4
 
 
 @dataclass(frozen=True, slots=True)

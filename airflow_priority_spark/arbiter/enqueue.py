@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import datetime
 import logging
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,11 +25,11 @@ from airflow_priority_spark.arbiter.returning import come_back, deadline, known_
 from airflow_priority_spark.scheduling.jobs import HeldReason, JobState
 from airflow_priority_spark.scheduling.model import QueueKey
 from airflow_priority_spark.spark.admission import AdmissionEvent
-from airflow_priority_spark.spark.request import AdmissionRequest, demand_to_json
+from airflow_priority_spark.spark.request import AdmissionRequest, ConnectionRef, demand_to_json
 from airflow_priority_spark.store import jobs
 from airflow_priority_spark.store.deferrals import Deferral
 from airflow_priority_spark.store.models import Job
-from airflow_priority_spark.store.queues import QueueRow, ensure_queue, remember_cluster
+from airflow_priority_spark.store.queues import QueueRow, ensure_queues, remember_cluster
 from airflow_priority_spark.store.rules import Facts, Rulebook, choose_pool, read_rulebook
 from airflow_priority_spark.store.session import when_committed
 from airflow_priority_spark.store.settling import settled_tasks
@@ -112,7 +111,8 @@ def _queues(
     context: Context, session: Session, ready: Sequence[Ready], now: datetime.datetime
 ) -> dict[QueueKey, QueueRow]:
     """Return the queues of a batch, made where they are new; each connection is looked at once."""
-    aliases, queues = set(), {}
+    aliases: set[ConnectionRef] = set()
+    keys: dict[QueueKey, None] = {}
     for item in ready:
         if item.request is None or item.cluster_id is None:
             continue
@@ -121,9 +121,8 @@ def _queues(
             aliases.add(connection)
             name = connection.conn_id or "in-cluster"
             remember_cluster(session, connection.alias(), item.cluster_id, name, now)
-        if key not in queues:
-            queues[key] = ensure_queue(session, key, context.pools, now)
-    return queues
+        keys[key] = None
+    return ensure_queues(session, keys, context.pools, now)
 
 
 def _refuse(
@@ -140,7 +139,7 @@ def _refuse(
 
 
 def _create(context: Context, session: Session, new: Sequence[_New], now: datetime.datetime) -> None:
-    places = _Places(session)
+    places = _Places(session, new)
     rows = [_row(context, item, places) for item in new]
     created = jobs.create_jobs(session, rows, context.actor)
     events = {}
@@ -156,18 +155,19 @@ def _create(context: Context, session: Session, new: Sequence[_New], now: dateti
 class _Places:
     """Counts on from the place of the first new job of each pool, instead of counting for every one."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._first: dict[tuple[int, str], int] = {}
-        self._new: Counter[tuple[int, str]] = Counter()
+    def __init__(self, session: Session, new: Sequence[_New]) -> None:
+        firsts: dict[tuple[int, str], tuple[datetime.datetime, int]] = {}
+        for item in new:
+            if _held(item)[0] is None:
+                position = (item.deferral.created, item.deferral.trigger_id)
+                firsts.setdefault((item.queue.id, item.pool), position)
+        self._next = jobs.places(session, firsts)
 
     def next(self, item: _New) -> int:
         """Return the next job's place in its pool: 1 is the head."""
-        line, deferral = (item.queue.id, item.pool), item.deferral
-        if line not in self._first:
-            self._first[line] = jobs.place(self._session, *line, deferral.created, deferral.trigger_id)
-        self._new[line] += 1
-        return self._first[line] + self._new[line] - 1
+        line = (item.queue.id, item.pool)
+        self._next[line] += 1
+        return self._next[line] - 1
 
 
 def _row(context: Context, item: _New, places: _Places) -> Mapping[str, Any]:

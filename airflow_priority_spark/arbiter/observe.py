@@ -134,7 +134,9 @@ class Observer:
         new = [job for job in picture.snapshot.jobs if job.job_id in admitted]
         holders: list[Grant | QueuedJob] = [*picture.snapshot.grants, *new]
         seen = Counter((job.queue, job.pool) for job in picture.snapshot.jobs)
-        depth = rules.batch_size + max(seen[place] for place in ends)
+        deepest = max(seen[place] for place in ends)
+        # Nearly always a few more will do; only who admits many of one pool pays for reading as many.
+        depth = MANY if deepest < MANY else rules.batch_size + deepest
         ids = {queues.pool_ids[place] for place in ends}
         rows = front(session, depth, passed_over(rules, holders, self.paused_dags), pool_ids=ids)
         cut = (picture.cut - ends) | _cut(rows, depth, queues)

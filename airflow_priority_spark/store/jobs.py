@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, delete, func, or_, select, tuple_, update
+from sqlalchemy import and_, column, delete, func, or_, select, tuple_, update, values
 from sqlalchemy.orm import Session
 
 from airflow_priority_spark.scheduling.jobs import HeldReason, JobState, check_transition, is_terminal
@@ -304,14 +304,30 @@ def promised_jobs(session: Session) -> Sequence[str]:
     return session.scalars(select(Delivery.job_id).order_by(Delivery.decided_at, Delivery.job_id)).all()
 
 
-def place(session: Session, queue_id: int, pool: str, at: datetime.datetime, number: int) -> int:
-    """Return the place that a position has among a pool's waiting jobs: 1 is the head.
+def places(
+    session: Session, positions: Mapping[tuple[int, str], tuple[datetime.datetime, int]]
+) -> dict[tuple[int, str], int]:
+    """Return the place that a position has among a pool's waiting jobs: 1 is the head (one statement).
 
-    :param at, number: ``position_at`` and ``position_id`` of the job.
+    :param positions: queue and pool → ``position_at`` and ``position_id`` of a job.
     """
-    before = or_(Job.position_at < at, and_(Job.position_at == at, Job.position_id < number))
-    where = (Job.state == JobState.QUEUED.value, Job.queue_id == queue_id, Job.pool == pool, before)
-    return (session.scalar(select(func.count()).select_from(Job).where(*where)) or 0) + 1
+    if not positions:
+        return {}
+    columns = (Job.queue_id, Job.pool, Job.position_at, Job.position_id)
+    # A common table expression: SQLite cannot name the columns of VALUES in a FROM clause.
+    line = (
+        values(*(column(each.name, each.type) for each in columns))
+        .data([(*line, *position) for line, position in positions.items()])
+        .cte("line")
+    )
+    before = or_(
+        Job.position_at < line.c.position_at,
+        and_(Job.position_at == line.c.position_at, Job.position_id < line.c.position_id),
+    )
+    same = (Job.queue_id == line.c.queue_id, Job.pool == line.c.pool)
+    count = select(func.count()).where(Job.state == JobState.QUEUED.value, *same, before).correlate(line)
+    rows = session.execute(select(line.c.queue_id, line.c.pool, count.scalar_subquery()))
+    return {(queue_id, pool): ahead + 1 for queue_id, pool, ahead in rows}
 
 
 def overdue(session: Session, now: datetime.datetime, limit: int) -> Sequence[Job]:

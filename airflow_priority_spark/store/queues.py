@@ -6,12 +6,12 @@ from __future__ import annotations
 import datetime
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from airflow.models.pool import Pool as AirflowPool
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from airflow_priority_spark.scheduling.model import QueueKey
@@ -55,7 +55,7 @@ class QueueRow:
 
     id: int
     key: QueueKey
-    pools: Mapping[str, Mapping[str, Any] | None]
+    pools: dict[str, Mapping[str, Any] | None]
     draining: bool
 
 
@@ -63,18 +63,45 @@ def ensure_queue(
     session: Session, key: QueueKey, pools: Mapping[str, int], now: datetime.datetime
 ) -> QueueRow:
     """Return the queue of a namespace, made with the given priority pools when it is new."""
-    queue = session.scalar(
-        select(Queue).where(Queue.cluster_id == key.cluster_id, Queue.namespace == key.namespace)
-    )
-    if queue is None:
+    return ensure_queues(session, [key], pools, now)[key]
+
+
+def ensure_queues(
+    session: Session, keys: Collection[QueueKey], pools: Mapping[str, int], now: datetime.datetime
+) -> dict[QueueKey, QueueRow]:
+    """Return the queues of namespaces, made with the given priority pools where they are new.
+
+    One statement where all are there.
+    """
+    found = _find_queues(session, keys)
+    new = [key for key in keys if key not in found]
+    for key in new:
         queue = Queue(cluster_id=key.cluster_id, namespace=key.namespace, created_at=now)
         session.add(queue)
         session.flush()
         session.add_all(Pool(queue_id=queue.id, name=name, weight=weight) for name, weight in pools.items())
         session.flush()
         mirror_airflow_pools(session, queue, pools)
-    rows = session.execute(select(Pool.name, Pool.allowed).where(Pool.queue_id == queue.id).order_by(Pool.id))
-    return QueueRow(queue.id, key, {row.name: row.allowed for row in rows}, queue.draining)
+    return {**found, **_find_queues(session, new)}
+
+
+def _find_queues(session: Session, keys: Collection[QueueKey]) -> dict[QueueKey, QueueRow]:
+    if not keys:
+        return {}
+    wanted = tuple_(Queue.cluster_id, Queue.namespace).in_([(key.cluster_id, key.namespace) for key in keys])
+    rows = session.execute(
+        select(Queue.id, Queue.cluster_id, Queue.namespace, Queue.draining, Pool.name, Pool.allowed)
+        .join(Pool, Pool.queue_id == Queue.id, isouter=True)
+        .where(wanted)
+        .order_by(Pool.id)
+    )
+    found: dict[QueueKey, QueueRow] = {}
+    for queue_id, cluster_id, namespace, draining, name, allowed in rows:
+        key = QueueKey(cluster_id, namespace)
+        row = found.setdefault(key, QueueRow(queue_id, key, {}, draining))
+        if name is not None:
+            row.pools[name] = allowed
+    return found
 
 
 def airflow_pool_name(cluster_name: str, namespace: str, pool: str) -> str:
