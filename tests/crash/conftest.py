@@ -33,6 +33,7 @@ class File:
 
     def __init__(self, database) -> None:
         self._path = Path(database.url.removeprefix("sqlite:///"))
+        self._engine = database.engine
         event.listen(database.engine, "do_connect", self._connect)
         event.listen(database.engine, "connect", _without_syncing)
 
@@ -40,7 +41,13 @@ class File:
         arguments[0] = str(self._path)
 
     def copy(self, home: Path) -> None:
-        """Copy what is committed; nobody is connected now."""
+        """Copy what is committed; nobody is connected then, nor in a process that is forked now.
+
+        To copy a file drops the locks of a connection to it, and a fork that then closes the one it has
+        inherited takes the write-ahead log away from under its parent; every later copy would lack what the
+        parent goes on to write (https://www.sqlite.org/howtocorrupt.html).
+        """
+        self._engine.dispose()
         for suffix in ("", "-wal"):
             path = self._path.with_name(self._path.name + suffix)
             if path.exists():
