@@ -114,13 +114,18 @@ def test_every_job_over_a_users_limit_says_so_however_far_behind_it_stands(world
     assert passed in says(world, "a29")
 
 
-def test_a_job_behind_those_over_a_limit_is_said_to_be_the_head(world):
+def stand_before_bob(world: World) -> None:
+    """Let alice's jobs, one of which is admitted, stand before the one of bob, for which there is no room."""
     open_queue(world)
     set_site(world, job_limit_per_user=1)
     for number in range(30):
         defer(world, f"a{number:02}", "alice")
     world.defer("big", demand=builders.make_demand(executors=5), user="bob", run_id="run-of-bob")
     world.cycle(3)
+
+
+def test_a_job_behind_those_over_a_limit_is_said_to_be_the_head(world):
+    stand_before_bob(world)
     assert world.job("big").verdict is not None
     assert "It is blocked" in says(world, "big")
     set_site(world, job_limit_per_user=2)
@@ -138,12 +143,11 @@ def test_a_job_is_not_said_to_be_over_a_limit_that_has_room_again(world):
     assert "passed over" not in says(world, "a9")
 
 
-def listed(world: World) -> dict[str, str]:
-    """Return what lists of jobs say of each."""
+def listed(world: World) -> dict[str, reads.JobSummary]:
+    """Return each job as lists show it."""
     with world.database.session() as session:
         people = reads.limits_now(session, world.loop.settings)
-        page = reads.list_jobs(session, world.now, people=people)
-        return {job.task.task_id: job.sentence for job in page.jobs}
+        return {job.task.task_id: job for job in reads.list_jobs(session, world.now, people=people).jobs}
 
 
 def head(world: World) -> str | None:
@@ -156,19 +160,14 @@ def head(world: World) -> str | None:
 
 
 def test_lists_and_cards_see_who_is_over_a_limit_as_a_decision_does(world):
-    open_queue(world)
-    set_site(world, job_limit_per_user=1)
-    for number in range(30):
-        defer(world, f"a{number:02}", "alice")
-    world.defer("big", demand=builders.make_demand(executors=5), user="bob", run_id="run-of-bob")
-    world.cycle(3)
+    stand_before_bob(world)
     said = listed(world)
-    assert {said[f"a{number:02}"] for number in range(1, 30)} == {
+    assert {said[f"a{number:02}"].sentence for number in range(1, 30)} == {
         "limit: user alice has 1 of 1 jobs admitted"
     }, "also of those that no cycle has read"
-    assert (head(world), said["big"].split(":")[0]) == ("big", "cpu")
+    assert (head(world), said["big"].sentence.split(":")[0]) == ("big", "cpu")
     set_site(world, job_limit_per_user=2)
-    assert (head(world), listed(world)["a05"]) == ("a01", "behind 4 of its priority pool")
+    assert (head(world), listed(world)["a05"].sentence) == ("a01", "behind 4 of its priority pool")
 
 
 def test_one_that_was_blocked_before_it_came_to_be_over_a_limit_is_not_said_to_be_blocked(world):
@@ -180,10 +179,7 @@ def test_one_that_was_blocked_before_it_came_to_be_over_a_limit_is_not_said_to_b
     defer(world, "a", "alice", priority="high")
     world.cycle(2)
     set_site(world, job_limit_per_user=1)
-    with world.database.session() as session:
-        people = reads.limits_now(session, world.loop.settings)
-        shown = {job.task.task_id: job for job in reads.list_jobs(session, world.now, people=people).jobs}
-    big = shown["big"]
+    big = listed(world)["big"]
     assert (big.sentence, big.blocking_resource, big.verdict, big.ineligible) == (
         "limit: user alice has 1 of 1 jobs admitted",
         None,
