@@ -9,10 +9,12 @@ that starts Airflow processes of its own sets its own variables over these.
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import shutil
 import sys
 import tempfile
+import warnings
 
 import pytest
 
@@ -41,6 +43,28 @@ def pytest_collection_finish():
     """Keep the garbage collector off all that was imported; it took a fifth of the time of a run."""
     gc.collect()
     gc.freeze()
+
+
+def _loudness() -> tuple[int, ...]:
+    """Return what keeps the log lines of the product from being seen."""
+    loggers = [logging.getLogger(), logging.getLogger("airflow_priority_spark")]
+    return (logging.root.manager.disable, *(logger.level for logger in loggers))
+
+
+@pytest.fixture(autouse=True)
+def _logging_stays_on(request):
+    """Let no test make the log lines of the next ones vanish; name it instead.
+
+    Airflow's commands switch logging off for the whole process while they run.
+    """
+    before = _loudness()
+    yield
+    if _loudness() != before:
+        off, *levels = before
+        logging.disable(off)
+        for name, level in zip((None, "airflow_priority_spark"), levels, strict=True):
+            logging.getLogger(name).setLevel(level)
+        warnings.warn(f"{request.node.nodeid} changed what is logged", stacklevel=1)
 
 
 def pytest_unconfigure():

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime
+import logging
 import re
 
 import pytest
@@ -307,7 +308,8 @@ def test_an_application_that_belongs_to_no_job_is_reported_and_left_alone(world,
     world.cycle()
     app = world.start("first")
     app.labels["priority-spark/job"] = "somebody-elses"
-    world.cycle(2)
+    with caplog.at_level(logging.WARNING, "airflow_priority_spark"):
+        world.cycle(2)
     assert deleted == []
     assert caplog.text.count(f"{app.name} of this installation belongs to no job") == 1
 
