@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Instant stand-in workers: a process that lets tasks defer, takes up what was resumed, and ends it in time.
 
-It does to Airflow's tables what the Execution API and the scheduler do, in bulk and without delay, and
-knows nothing of ours: a task that is due is deferred with a trigger; one that is SCHEDULED is RUNNING in
-the next look; after its runtime it is SUCCESS. Reads a plan from standard input (JSON, see ``Plan``), says
-``ready``, begins at the next line, and ends with a line of JSON.
+It does to Airflow's tables what the Execution API, the scheduler and the triggerer do, in bulk and without
+delay, and knows nothing of ours: a task that is due is deferred with a trigger; one that is SCHEDULED is
+RUNNING in the next look; after its runtime it is SUCCESS; triggers that no task has any more are removed.
+Reads a plan from standard input (JSON, see ``Plan``), says ``ready``, begins at the next line, and ends with
+a line of JSON.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from psycopg2.extras import execute_values
 
 CLASSPATH = "airflow_priority_spark.triggers.admission.AdmissionTrigger"
 LOOK_SECONDS = 0.01
+#: A triggerer removes unused triggers in every round of its loop, which takes about so long.
+CLEAN_SECONDS = 1.0
 
 
 @dataclass
@@ -57,11 +60,14 @@ class Workers:
         due, ends = deque(self.plan.arrivals), []
         left, begin = len(due), time.monotonic()
         give_up = (self.plan.arrivals[-1][0] if due else 0) + self.plan.patience_seconds
-        now = 0.0
+        now, cleaned = 0.0, 0.0
         while left:
             now = time.monotonic() - begin
             if now > give_up:
                 break
+            if now > cleaned + CLEAN_SECONDS:
+                self._remove_unused_triggers()
+                cleaned = now
             self._defer(due, now)
             for ti in self._take_up():
                 self.waits[ti] = now - self.arrived[ti]
@@ -92,6 +98,12 @@ class Workers:
             "v(ti, trigger_id) WHERE id = v.ti::uuid",
             [(ti, row[0]) for (ti, _), row in zip(batch, made, strict=True)],
             page_size=len(batch),
+        )
+
+    def _remove_unused_triggers(self) -> None:
+        self.cursor.execute(
+            "DELETE FROM trigger WHERE NOT EXISTS "
+            "(SELECT 1 FROM task_instance WHERE task_instance.trigger_id = trigger.id)"
         )
 
     def _take_up(self) -> list[str]:

@@ -18,6 +18,7 @@ from airflow_priority_spark.spark.admission import AdmissionEvent
 from airflow_priority_spark.store import jobs
 from airflow_priority_spark.store.models import Job
 from airflow_priority_spark.store.session import when_committed
+from airflow_priority_spark.store.writing import write
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ def admit(
         when_committed(
             session, log.info, "Admitted job %s of %s: %s", job.id, jobs.task_key(job).readable(), job.reason
         )
-    session.flush()
+    write(session)
     valid_until = now + datetime.timedelta(seconds=context.settings.admission_valid_seconds)
     jobs.give_grants(session, unchecked, now=now, valid_until=valid_until)
     jobs.promise_all(session, events, now)

@@ -27,6 +27,7 @@ from airflow_priority_spark.store.queue_table import QueueTable
 from airflow_priority_spark.store.queues import airflow_pool_name
 from airflow_priority_spark.store.session import when_committed
 from airflow_priority_spark.store.settling import due_deliveries
+from airflow_priority_spark.store.writing import write
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ def deliver(context: Context, session: Session, queues: QueueTable, now: datetim
     for job_id in told:
         payload = dict(events[job_id]) | promise.get(job_id, {})
         _tell(session, queues, found[job_id], tasks[found[job_id].ti_id], payload)
-    session.flush()
+    write(session)
     jobs.told(session, told)
     return len(told)
 

@@ -36,6 +36,7 @@ from airflow_priority_spark.store.grants import HeldGrant, grants_that_ran_out
 from airflow_priority_spark.store.leadership import Leadership
 from airflow_priority_spark.store.models import Job
 from airflow_priority_spark.store.queue_table import QueueTable
+from airflow_priority_spark.store.writing import write
 
 log = logging.getLogger(__name__)
 
@@ -149,6 +150,7 @@ class Reconciler:
             found = active_mismatches(session, BATCH)
             for mismatch in found:
                 settle(self._context, session, mismatch, now)
+            write(session)
         return len(found)
 
     def release(

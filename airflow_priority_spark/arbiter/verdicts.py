@@ -16,6 +16,7 @@ from airflow_priority_spark.scheduling.jobs import JobState
 from airflow_priority_spark.scheduling.model import Blocked, Decisions, describe_blocked
 from airflow_priority_spark.store import jobs
 from airflow_priority_spark.store.front import WaitingRow
+from airflow_priority_spark.store.writing import write
 
 
 def verdict_json(verdict: Blocked) -> dict[str, Any]:
@@ -56,7 +57,7 @@ def record_verdicts(session: Session, picture: Picture, decisions: Decisions, no
         job.verdict = verdict_json(verdict) if verdict else None
         job.blocked_since = (job.blocked_since or now) if verdict else None
         job.blocking_resource = verdict.resource if verdict else None
-    session.flush()
+    write(session)
 
 
 #: A verdict, if the job is blocked, and a word and a clause if it is not looked at.

@@ -11,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 from uuid import UUID
 
 from airflow.models.dagrun import DagRun
 from airflow.models.log import Log
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.state import TaskInstanceState
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.orm import Session
 
 from airflow_priority_spark.scheduling.jobs import ACTIVE, WAITING
@@ -51,8 +52,13 @@ _ON_ITS_WAY: Final = (
 
 def active_mismatches(session: Session, limit: int) -> Sequence[Mismatch]:
     """Return jobs with capacity whose task is not on its way any more (one statement)."""
-    return _mismatches(
-        session,
+    return _mismatches(session, _active(limit))
+
+
+# Every cycle asks; putting the statement together takes about as long as running it.
+@lru_cache(maxsize=4)
+def _active(limit: int) -> Select[Any]:
+    return _compared(
         limit,
         Job.state.in_([str(state) for state in ACTIVE]),
         or_(TaskInstance.id.is_(None), TaskInstance.state.is_(None), TaskInstance.state.not_in(_ON_ITS_WAY)),
@@ -64,8 +70,7 @@ def waiting_mismatches(session: Session, limit: int, after: str, last: str | Non
 
     :param after, last: only jobs with an id beyond ``after``, up to ``last`` (``None``: to the end).
     """
-    return _mismatches(
-        session,
+    statement = _compared(
         limit,
         Job.ended_at.is_(None),
         Job.id > after,
@@ -73,6 +78,7 @@ def waiting_mismatches(session: Session, limit: int, after: str, last: str | Non
         Job.state.in_([str(state) for state in WAITING]),
         or_(TaskInstance.id.is_(None), TaskInstance.state.is_distinct_from(TaskInstanceState.DEFERRED)),
     )
+    return _mismatches(session, statement)
 
 
 def end_of_slice(session: Session, after: str, size: int) -> str | None:
@@ -86,15 +92,19 @@ def end_of_slice(session: Session, after: str, size: int) -> str | None:
     )
 
 
-def _mismatches(session: Session, limit: int, *conditions: ColumnElement[bool]) -> Sequence[Mismatch]:
-    rows = session.execute(
+def _compared(limit: int, *conditions: ColumnElement[bool]) -> Select[Any]:
+    """Select jobs beside their task instances."""
+    return (
         select(Job, TaskInstance.id, TaskInstance.state)
         .join(TaskInstance, TaskInstance.id == Job.ti_id, isouter=True)
         .where(*conditions)
         .order_by(Job.id)
         .limit(limit)
     )
-    return [Mismatch(job, ti_id is not None, state) for job, ti_id, state in rows]
+
+
+def _mismatches(session: Session, statement: Select[Any]) -> Sequence[Mismatch]:
+    return [Mismatch(job, ti_id is not None, state) for job, ti_id, state in session.execute(statement)]
 
 
 class Replaced(StrEnum):

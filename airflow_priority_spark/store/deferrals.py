@@ -11,7 +11,8 @@ import datetime
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 from uuid import UUID
 
 from airflow.models.dag import DagModel, DagTag
@@ -20,7 +21,7 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.models.team import dag_bundle_team_association_table as bundle_team
 from airflow.models.trigger import Trigger
 from airflow.utils.state import TaskInstanceState
-from sqlalchemy import and_, select
+from sqlalchemy import Select, and_, select
 from sqlalchemy.orm import Session
 
 from airflow_priority_spark.spark.identity import TaskKey
@@ -59,7 +60,31 @@ class Deferral:
 
 def deferrals(session: Session, limit: int) -> Sequence[Deferral]:
     """Return tasks that wait for intake, oldest first (at most two statements)."""
-    rows = session.execute(
+    rows = session.execute(_waiting(limit)).all()
+    tags = _tags(session, {row.dag_id for row in rows})
+    return [
+        Deferral(
+            key=TaskKey(row.dag_id, row.run_id, row.task_id, row.map_index),
+            ti_id=row.ti_id,
+            try_number=row.try_number,
+            trigger_id=row.trigger_id,
+            created=row.created_date,
+            kwargs=row.encrypted_kwargs,
+            clear_number=row.clear_number,
+            user=row.triggering_user_name,
+            team=row.team_name,
+            bundle=row.bundle_name,
+            tags=tuple(tags[row.dag_id]),
+            paused=bool(row.is_paused),
+        )
+        for row in rows
+    ]
+
+
+# Every cycle asks; putting the statement together takes about as long as running it.
+@lru_cache(maxsize=4)
+def _waiting(limit: int) -> Select[Any]:
+    return (
         select(
             TaskInstance.dag_id,
             TaskInstance.run_id,
@@ -88,25 +113,7 @@ def deferrals(session: Session, limit: int) -> Sequence[Deferral]:
         )
         .order_by(Trigger.created_date, Trigger.id)
         .limit(limit)
-    ).all()
-    tags = _tags(session, {row.dag_id for row in rows})
-    return [
-        Deferral(
-            key=TaskKey(row.dag_id, row.run_id, row.task_id, row.map_index),
-            ti_id=row.ti_id,
-            try_number=row.try_number,
-            trigger_id=row.trigger_id,
-            created=row.created_date,
-            kwargs=row.encrypted_kwargs,
-            clear_number=row.clear_number,
-            user=row.triggering_user_name,
-            team=row.team_name,
-            bundle=row.bundle_name,
-            tags=tuple(tags[row.dag_id]),
-            paused=bool(row.is_paused),
-        )
-        for row in rows
-    ]
+    )
 
 
 def _tags(session: Session, dag_ids: Collection[str]) -> dict[str, list[str]]:

@@ -20,6 +20,7 @@ from airflow_priority_spark.spark.identity import TaskKey
 from airflow_priority_spark.store.causes import Cause, notice_of
 from airflow_priority_spark.store.job_ids import new_job_id
 from airflow_priority_spark.store.models import Delivery, Event, Grant, Job
+from airflow_priority_spark.store.writing import insert_later
 
 MAX_REASON: Final = 4000
 
@@ -53,7 +54,6 @@ def create_jobs(session: Session, rows: Sequence[Mapping[str, Any]], actor: str)
     session.flush()
     for job in created:
         _event(session, job, None, JobState(job.state), job.reason, actor, job.queued_at, _first(job))
-    session.flush()
     return created
 
 
@@ -152,20 +152,19 @@ def _event(  # noqa: PLR0913, PLR0917 - a row has as many columns
     cause: Cause | None = None,
     seconds: float | None = None,
 ) -> None:
-    session.add(
-        Event(
-            job_id=job.id,
-            at=now,
-            from_state=before.value if before else None,
-            to_state=after.value,
-            reason=reason[:MAX_REASON],
-            actor=actor[:250],
-            cause=cause,
-            pool=job.pool,
-            seconds=seconds,
-            to_notify=notice_of(before, after, cause) is not None,
-        )
-    )
+    row = {
+        "job_id": job.id,
+        "at": now,
+        "from_state": before.value if before else None,
+        "to_state": after.value,
+        "reason": reason[:MAX_REASON],
+        "actor": actor[:250],
+        "cause": cause,
+        "pool": job.pool,
+        "seconds": seconds,
+        "to_notify": notice_of(before, after, cause) is not None,
+    }
+    insert_later(session, Event, row)
 
 
 def history(session: Session, job_ids: Collection[str]) -> dict[str, list[str]]:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from airflow_priority_spark.scheduling.model import HeadRules, PoolState, PoolView, QueueKey, QueueView
@@ -21,6 +21,7 @@ from airflow_priority_spark.scheduling.resources import Resources
 from airflow_priority_spark.settings import Settings
 from airflow_priority_spark.store.models import Cluster, Pool, Queue
 from airflow_priority_spark.store.site import head_rules
+from airflow_priority_spark.store.writing import update_rows
 
 PoolKey = tuple[QueueKey, str]
 
@@ -191,14 +192,11 @@ def changed_pools(table: QueueTable, states: Mapping[PoolKey, PoolState]) -> dic
 def save_pool_states(session: Session, table: QueueTable, states: Mapping[PoolKey, PoolState]) -> int:
     """Write the credits and head clocks that changed (one statement); return how many pools did."""
     changed = changed_pools(table, states)
-    if changed:
-        statement = (
-            update(Pool.__table__)  # type: ignore[arg-type] # a declarative class has a Table
-            .where(Pool.__table__.c.id == bindparam("pool_id"))
-            .values({name: bindparam(f"new_{name}") for name in _REMEMBERED})
-        )
-        rows = [_row(table.pool_ids[place], state) for place, state in changed.items()]
-        session.connection().execute(statement, rows)
+    update_rows(
+        session,
+        Pool.__table__,
+        [_row(table.pool_ids[place], state) for place, state in changed.items()],
+    )
     return len(changed)
 
 
@@ -221,5 +219,4 @@ def _row(pool_id: int, state: PoolState) -> dict[str, Any]:
         _instant(state.head_clock_paused_at),
         state.head_warned,
     )
-    named = {f"new_{name}": value for name, value in zip(_REMEMBERED, values, strict=True)}
-    return {"pool_id": pool_id, **named}
+    return {"id": pool_id, **dict(zip(_REMEMBERED, values, strict=True))}

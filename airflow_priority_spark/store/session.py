@@ -28,6 +28,8 @@ NEWEST: Final = REVISIONS[-1]
 #: Version of this package → the newest revision it brought; ascending.
 HEADS: Final[dict[str, str]] = {"0.1.0": NEWEST}
 
+#: Where a session keeps what is to be said when it has committed.
+_SAID: Final = "priority_spark_said"
 _LIMITS: Final = text(
     "SELECT set_config('lock_timeout', :lock, true), "
     "set_config('idle_in_transaction_session_timeout', :idle, true)"
@@ -92,7 +94,23 @@ def when_committed(session: Session, say: Callable[..., None], *args: Any) -> No
 
     :param say: called with the arguments, like a method of a logger.
     """
-    event.listen(session, "after_commit", lambda _session: say(*args), once=True)
+    # One listener for all that is said: making one costs as much as a small statement.
+    said: list[tuple[Callable[..., None], tuple[Any, ...]]] | None = session.info.get(_SAID)
+    if said is None:
+        said = session.info[_SAID] = []
+        event.listen(session, "after_commit", _say_all)
+        event.listen(session, "after_rollback", _say_nothing)
+    said.append((say, args))
+
+
+def _say_all(session: Session) -> None:
+    said, session.info[_SAID] = session.info[_SAID], []
+    for say, args in said:
+        say(*args)
+
+
+def _say_nothing(session: Session) -> None:
+    session.info[_SAID] = []
 
 
 class OneConnection:

@@ -13,14 +13,14 @@ from __future__ import annotations
 import datetime
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from airflow.configuration import conf
 from airflow.jobs.job import Job as AirflowJob
 from airflow.jobs.job import JobState
 from airflow.models.taskinstance import TaskInstance
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.orm import Session
 
 from airflow_priority_spark.store.models import Delivery, Job
@@ -80,6 +80,14 @@ def _has_seen_the_end(
 _OVERSAMPLED = 4
 
 
+_PROMISED: Final = (
+    select(Job.id, Job.ti_id, Job.deferred_at)
+    .join(Delivery, Delivery.job_id == Job.id)
+    .where(Job.deferred_at <= bindparam("latest", type_=Job.deferred_at.type))
+    .order_by(Delivery.decided_at, Job.position_at, Job.position_id, Job.id)
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Due:
     """A job whose task can be told now."""
@@ -91,12 +99,6 @@ class Due:
 def due_deliveries(session: Session, seconds: float, now: datetime.datetime, limit: int) -> Sequence[Due]:
     """Return whom Airflow can take of those that something is to be told, oldest first (two statements)."""
     latest = now - datetime.timedelta(seconds=seconds)
-    rows = session.execute(
-        select(Job.id, Job.ti_id, Job.deferred_at)
-        .join(Delivery, Delivery.job_id == Job.id)
-        .where(Job.deferred_at <= latest)
-        .order_by(Delivery.decided_at, Job.position_at, Job.position_id, Job.id)
-        .limit(limit * _OVERSAMPLED)
-    ).all()
+    rows = session.execute(_PROMISED.limit(limit * _OVERSAMPLED), {"latest": latest}).all()
     settled = settled_tasks(session, [(row.ti_id, row.deferred_at) for row in rows], seconds, now)
     return [Due(row.id, row.ti_id) for row in rows if row.ti_id in settled][:limit]

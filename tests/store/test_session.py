@@ -206,4 +206,8 @@ class TestWhenCommitted:
             when_committed(session, said.append, "admitted")
             session.execute(select(ArbiterState.id))
             session.rollback()
-        assert said == []
+            when_committed(session, said.append, "resumed")
+            when_committed(session, said.append, "refused")
+            session.execute(select(ArbiterState.id))
+            session.commit()
+        assert said == ["resumed", "refused"]
