@@ -2,22 +2,27 @@
 """What a cycle costs as waiting jobs, queues and nodes grow: milliseconds, SQL statements, memory.
 
 Every cell is a process of its own on one PostgreSQL, so that its memory is its own and a cell that takes
-too long can be ended. Quotas are full while idle cycles are measured: *idle* ones, in which nothing has
-changed since the last, and *look* ones, which look at everything as the first after a change does. Then
-quotas are opened, and cycles that *admit* a batch are measured. Nodes carry four pods of others each; the
-picture of the cluster is given, what the watches cost is not in here, and reconcile slices stand apart.
+too long can be ended. Quotas are full while cycles with nothing to admit are measured: *idle* ones, in which
+nothing has changed since the last; *look* ones, before which the quota of a namespace has changed; *intake*
+ones, before which a job has come to a queue. Then quotas are opened, and cycles that *admit* a batch are
+measured. Nodes carry four pods of others each; the picture of the cluster is given, what the watches cost is
+not in here. Apart stands what comes every few seconds whatever happens: *whole* looks, which trust nothing
+and read everything again, and slices of the comparison with Airflow's tables (*reconcile*).
 """
 
 from __future__ import annotations
 
 import argparse
 import cProfile
+import itertools
 import json
 import os
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +40,10 @@ FULL = {"waiting": (100, 1_000, 10_000, 100_000), "queues": (1, 30, 1_000), "nod
 POOLS = {"high": 90, "normal": 10}
 GIB, BATCH = 2**30, 20
 #: Kind of cycle → how many are not measured, and how many are.
-WARM = {"idle": 3, "look": 0, "admit": 1}
-ROUNDS = {"idle": 9, "look": 5, "admit": 3}
+WARM = {"idle": 3, "look": 2, "intake": 1, "whole": 0, "admit": 1}
+ROUNDS = {"idle": 9, "look": 9, "intake": 9, "whole": 5, "admit": 3}
+#: Tasks that defer one by one.
+SPARE = WARM["intake"] + ROUNDS["intake"] + 1
 ONE = demand_of(1000, GIB, 2)
 HARD = Resources({"requests.cpu": 10**7, "requests.memory": 10**15})
 
@@ -67,17 +74,20 @@ def run(*, full: bool) -> Figures:
         bounds=bounds,
         targets=[
             Target("cells measured", len(done), len(rows)),
-            *(_idle_target(done, "idle", queues) for queues in sizes["queues"]),
-            *(_idle_target(done, "look", queues) for queues in sizes["queues"]),
             *(
-                Target(f"spread of statements of an {name} cycle", _spread(done, name), 0, at_most=True)
-                for name in ("idle", "look")
+                _target(done, name, queues)
+                for name in ("idle", "look", "intake")
+                for queues in sizes["queues"]
+            ),
+            *(
+                Target(f"spread of statements of {name} cycles", _spread(done, name), 0, at_most=True)
+                for name in ("idle", "look", "intake", "whole")
             ),
         ],
     )
 
 
-def _idle_target(rows: list[dict[str, Any]], name: str, queues: int) -> Target:
+def _target(rows: list[dict[str, Any]], name: str, queues: int) -> Target:
     """Return the target for a cycle with nothing to admit at 100,000 waiting jobs, on any nodes."""
     times = [row[f"{name}_ms"] for row in rows if row["waiting"] == 100_000 and row["queues"] == queues]
     what = f"{name} cycle at 100,000 waiting jobs, {queues:,} queues, ms"
@@ -119,11 +129,13 @@ def measure(url: str, waiting: int, queues: int, nodes: int) -> dict[str, Any]:
     world = sites.world(database, full_view, batch_size=BATCH, reconcile_interval_seconds=1e9)
     _let_wait(database, world, namespaces, waiting)
     found: dict[str, Any] = {}
-    for name, view in (("idle", full_view), ("look", full_view), ("admit", open_view)):
-        sites.show(world, view)
+    changes = _changes(database, world, namespaces, full_view)
+    for name in ROUNDS:
+        sites.show(world, open_view if name == "admit" else full_view)
         for _ in range(WARM[name]):
+            changes[name]()
             world.loop.cycle()
-        found |= _cycles(world, name)
+        found |= _cycles(world, name, changes[name])
     world.loop._reconciled_at = None
     began = time.perf_counter()
     world.loop.cycle()
@@ -132,19 +144,55 @@ def measure(url: str, waiting: int, queues: int, nodes: int) -> dict[str, Any]:
     return found
 
 
-def _cycles(world: Any, name: str) -> dict[str, Any]:
+def _changes(
+    database: Any, world: Any, namespaces: list[str], view: ClusterView
+) -> dict[str, Callable[[], object]]:
+    """Return what happens before each cycle of a kind, to one queue after the other."""
+    from airflow_priority_spark.arbiter.resting import Rest
+    from benchmarks import store_site as sites
+
+    numbers = itertools.count()
+
+    def change_quota() -> None:
+        number = next(numbers)
+        quotas = list(view.quotas)
+        changed = quotas[number % len(quotas)]
+        more = Resources({"requests.cpu": number + 1})
+        quotas[number % len(quotas)] = replace(changed, used=changed.used + more)
+        sites.show(world, replace(view, quotas=tuple(quotas)))
+
+    spare = iter(range(SPARE))
+
+    def let_one_defer() -> None:
+        number = next(spare)
+        queue = namespaces[number % len(namespaces)]
+        sites.defer_all(database, {f"spare.{number}": sites.request(queue, "normal", ONE)})
+
+    def forget() -> None:
+        world.loop.standstill.forget()
+        world.loop.rest = Rest()
+
+    return {
+        "idle": lambda: None,
+        "look": change_quota,
+        "intake": let_one_defer,
+        "whole": forget,
+        "admit": lambda: None,
+    }
+
+
+def _cycles(world: Any, name: str, change: Callable[[], object]) -> dict[str, Any]:
     """Measure some cycles of a kind, and profile one more."""
     times, counts, admitted, cpu = [], [], 0, 0.0
     for _ in range(ROUNDS[name]):
-        if name == "look":
-            world.loop.standstill.forget()
+        change()
         began, began_cpu, applied = time.perf_counter(), time.process_time(), []
         counts.append(len(world.statements(lambda into=applied: into.append(world.loop.cycle()))))
         times.append(time.perf_counter() - began)
         cpu += time.process_time() - began_cpu
         admitted += applied[0].admitted
-    if name == "look":
-        world.loop.standstill.forget()
+    assert admitted == 0 or name == "admit"
+    change()
     profile = cProfile.Profile()
     profile.runcall(world.loop.cycle)
     return {
@@ -175,7 +223,7 @@ def _let_wait(database: Any, world: Any, namespaces: list[str], waiting: int) ->
     lines = [(name, pool) for name in namespaces for pool in POOLS][:waiting]
     each, more = divmod(waiting, len(lines))
     counts = {f"{name}.{pool}": each + (number < more) for number, (name, pool) in enumerate(lines)}
-    sites.make_tasks(database, dict.fromkeys(counts, 1))
+    sites.make_tasks(database, dict.fromkeys([*counts, *(f"spare.{number}" for number in range(SPARE))], 1))
     sites.defer_all(database, {f"{name}.{pool}": sites.request(name, pool, ONE) for name, pool in lines})
     while sites.count(database, "priority_spark_job") < len(lines):
         world.loop.cycle()

@@ -38,6 +38,7 @@ from airflow_priority_spark.arbiter.picture import Pictures
 from airflow_priority_spark.arbiter.probing import Prober
 from airflow_priority_spark.arbiter.reconcile import BATCH as RECONCILE_BATCH
 from airflow_priority_spark.arbiter.reconcile import Reconciler
+from airflow_priority_spark.arbiter.resting import Rest
 from airflow_priority_spark.arbiter.sight import Views, applications_of, views_of
 from airflow_priority_spark.arbiter.standstill import Sight, Standstill
 from airflow_priority_spark.arbiter.strays import Strays
@@ -53,7 +54,7 @@ from airflow_priority_spark.spark.request import ConnectionRef
 from airflow_priority_spark.store.grants import read_grants
 from airflow_priority_spark.store.instance import instance_id
 from airflow_priority_spark.store.leadership import Leadership, SessionFactory
-from airflow_priority_spark.store.queue_table import NO_QUEUES, read_queues
+from airflow_priority_spark.store.queue_table import NO_QUEUES
 from airflow_priority_spark.store.queues import known_aliases
 from airflow_priority_spark.store.session import OneConnection
 from airflow_priority_spark.store.site import read_site, rules
@@ -123,7 +124,7 @@ class ArbiterLoop:
     def work_with(self, context: Context) -> None:
         """Make the parts of a cycle, which forget what they remembered."""
         self.context = context
-        self.standstill = Standstill()
+        self.standstill, self.rest = Standstill(), Rest()
         self.observer = Observer(context)
         self.prober = Prober(context, self.wake.set)
         self.reconciler = Reconciler(context, self.leadership)
@@ -257,7 +258,7 @@ class ArbiterLoop:
         """
         with self.sessions() as session:
             site = read_site(session, self.settings)
-            self._queues = read_queues(session, site)
+            self._queues = self.rest.begin(session, site, sight.marks, now.timestamp(), due=due)
         views, applications = self._views(now), sight.applications
         self.follower.applications(applications, now)
         more = self._reconcile(views, now) if due else False
@@ -271,11 +272,20 @@ class ArbiterLoop:
         applied = apply(self.context, self.leadership, picture, decisions, self.prober.strict, now)
         self.observer.expect(decisions)
         self.standstill.forget()
+        plain = not self.observer.rotating and not any(_asks(view) for view in views.values())
+        if plain and not applied.lost:
+            self.rest.remember(views, applications, picture.snapshot, decisions, now.timestamp())
         if not applied.wrote:
             deliver_due(self.context, self.leadership, self._queues, now)
-            if not self.observer.rotating and not any(_asks(view) for view in views.values()):
-                sight = replace(sight, views=views)
-                self.standstill.remember(sight, self._queues, rules(site), decisions, now.timestamp())
+            if plain:
+                self.standstill.remember(
+                    replace(sight, views=views),
+                    self._queues,
+                    rules(site),
+                    decisions,
+                    now.timestamp(),
+                    self.rest.next_instant,
+                )
         if due:
             self.announcer.announce(views, now)
             self.strays.remove(applications)
@@ -295,7 +305,10 @@ class ArbiterLoop:
             held = read_grants(session)
         held = self.reconciler.release(held, views, self._queues, applications, now)
         with self.sessions() as session:
-            picture = self.observer.picture(session, self._queues, views, applications, held, rules, now)
+            asleep = self.rest.asleep(session, views, applications, now.timestamp())
+            picture = self.observer.picture(
+                session, self._queues, views, applications, held, rules, now, asleep
+            )
             return decide_on(self.observer, session, picture, self.prober.hopeful, now)
 
     def _reconcile(self, views: Views, now: datetime.datetime) -> bool:

@@ -26,6 +26,8 @@ class Pictures:
     def __init__(self, leadership: Leadership, measures: Measures) -> None:
         self._leadership, self._measures = leadership, measures
         self._drawn: tuple[Mapping[str, ClusterView], dict[str, dict[str, Any]]] = ({}, {})
+        #: Of each cluster what was summed up, and what of it follows from nodes and pods alone.
+        self._summed: dict[str, tuple[ClusterView, dict[str, Any]]] = {}
         self._saved: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {})
         self._saved_at: float | None = None
 
@@ -49,8 +51,7 @@ class Pictures:
         if hurry and not due:
             return
         if views != self._drawn[0]:
-            # Sums over all pods: too dear for a cycle in which nothing has changed.
-            self._drawn = (views, {cluster_id: cluster_json(view) for cluster_id, view in views.items()})
+            self._drawn = (views, {cluster_id: self._draw(view) for cluster_id, view in views.items()})
         pictures = {
             cluster_id: drawn for cluster_id, drawn in self._drawn[1].items() if cluster_id in queues.clusters
         }
@@ -58,15 +59,23 @@ class Pictures:
             return
         with self._leadership.transaction() as session:
             for cluster_id, picture in pictures.items():
-                save_snapshot(session, cluster_id, picture, now)
+                save_snapshot(session, cluster_id, picture, now, count=due)
             save_summary(session, summary, now)
             self._measures.write(session)
         self._measures.written(queues.keys)
         self._saved, self._saved_at = (pictures, summary), time.monotonic()
 
+    def _draw(self, view: ClusterView) -> dict[str, Any]:
+        # Sums over all pods: too dear for a cycle in which none has changed.
+        known, sums = self._summed.get(view.cluster_id, (None, {}))
+        if known is None or known.pods is not view.pods or known.nodes is not view.nodes:
+            sums = sums_json(view)
+            self._summed[view.cluster_id] = (view, sums)
+        return cluster_json(view, sums)
 
-def cluster_json(view: ClusterView) -> dict[str, Any]:
-    """Return the JSON form; amounts are integers in base units (millicores, bytes, counts)."""
+
+def sums_json(view: ClusterView) -> dict[str, Any]:
+    """Return what follows from nodes and pods; amounts as in ``cluster_json``."""
     allocatable, requested = Resources(), Resources()
     for node in view.nodes:
         if node.ready:
@@ -75,12 +84,6 @@ def cluster_json(view: ClusterView) -> dict[str, Any]:
         if pod.node is not None and pod.counts_node:
             requested = requested + pod.requests + Resources({"pods": 1})
     return {
-        "fresh": view.fresh,
-        "stale_reason": view.stale_reason,
-        "troubled_since": view.troubled_since,
-        "trouble": view.trouble,
-        "mode": view.mode,
-        "fixed_nodes": view.fixed_nodes,
         "nodes": {
             "count": len(view.nodes),
             "ready": sum(node.ready for node in view.nodes),
@@ -89,6 +92,22 @@ def cluster_json(view: ClusterView) -> dict[str, Any]:
         },
         "largest_holes": largest_holes(view),
         "own": own_use(view),
+    }
+
+
+def cluster_json(view: ClusterView, sums: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON form; amounts are integers in base units (millicores, bytes, counts).
+
+    :param sums: from ``sums_json``.
+    """
+    return {
+        "fresh": view.fresh,
+        "stale_reason": view.stale_reason,
+        "troubled_since": view.troubled_since,
+        "trouble": view.trouble,
+        "mode": view.mode,
+        "fixed_nodes": view.fixed_nodes,
+        **sums,
         "quotas": [
             {
                 "namespace": quota.namespace,

@@ -63,20 +63,29 @@ class Standstill:
         return self._sight is not None and now < self._until and self._sight.same(sight)
 
     def remember(
-        self, sight: Sight, queues: QueueTable, rules: Rules, decisions: Decisions, now: float
+        self,
+        sight: Sight,
+        queues: QueueTable,
+        rules: Rules,
+        decisions: Decisions,
+        now: float,
+        others: float = math.inf,
     ) -> None:
         """Note that nothing came of a decision.
 
         :param queues: with the rules of their heads.
         :param rules: for pools without rules of their own.
+        :param others: when the clock of a head that was not decided upon next comes to something.
         """
+        decided = {key for key, _ in decisions.pools}
         instants = (
             next_instant(state, view.head_rules or rules.head_rules, now)
             for queue in queues.views
+            if queue.key in decided
             for view in queue.pools
             if (state := decisions.pools.get((queue.key, view.name))) is not None
         )
-        self._sight, self._until = sight, min(now + LONGEST_SECONDS, *instants, math.inf)
+        self._sight, self._until = sight, min(now + LONGEST_SECONDS, others, *instants)
 
     def forget(self) -> None:
         """Look at everything again."""

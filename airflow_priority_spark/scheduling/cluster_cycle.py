@@ -97,6 +97,7 @@ class ClusterCycle:
 
     :param members: all its queues, paused ones too: they hold shares and room.
     :param queues: those that may admit.
+    :param resting: those that somebody waits in, but need not be looked at.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class ClusterCycle:
         cluster: ClusterView,
         members: Sequence[QueueView],
         queues: Sequence[QueueView],
+        resting: Sequence[QueueKey],
         grants: Sequence[Grant],
         common: Common,
     ) -> None:
@@ -112,7 +114,7 @@ class ClusterCycle:
         self._queues = queues
         waiting = {queue.key: common.waiting[queue.key] for queue in queues if queue.key in common.waiting}
         self._waiting = tuple(waiting.values())
-        self.room = ClusterRoom(cluster, members, waiting, grants)
+        self.room = ClusterRoom(cluster, members, (*waiting, *resting), grants)
         self._nodes_count = cluster.fixed_nodes
         self._never: dict[tuple[QueueKey, int], Blocked | None] = {}
         #: How many jobs may still be admitted.

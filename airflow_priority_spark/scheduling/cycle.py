@@ -53,18 +53,20 @@ def _cycles(snapshot: Snapshot, common: Common) -> list[ClusterCycle]:
     for grant in snapshot.grants:
         grants[grant.queue.cluster_id].append(grant)
     members: dict[str, list[QueueView]] = defaultdict(list)
-    for queue in sorted(snapshot.queues, key=queue_key):
+    for queue in snapshot.queues:
         members[queue.key.cluster_id].append(queue)
     cycles = []
-    for cluster_id, queues in members.items():
+    for cluster_id, queues in sorted(members.items()):
         cluster = clusters.get(cluster_id)
         seen = cluster is not None and cluster.fresh
-        open_queues = [queue for queue in queues if seen and not queue.paused]
-        for queue in queues:
+        awake = sorted((queue for queue in queues if queue.key not in snapshot.resting), key=queue_key)
+        open_queues = [queue for queue in awake if seen and not queue.paused]
+        for queue in awake:
             if not seen or queue.paused:
                 common.keep(queue)
         if cluster is not None and open_queues:
-            cycles.append(ClusterCycle(cluster, queues, open_queues, grants[cluster_id], common))
+            resting = [queue.key for queue in queues if queue.key in snapshot.resting]
+            cycles.append(ClusterCycle(cluster, queues, open_queues, resting, grants[cluster_id], common))
     return cycles
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from airflow_priority_spark.store.models import ArbiterState, Event, Job, Pool, Queue
@@ -75,6 +75,22 @@ def events_since(session: Session, event_id: int, until: int) -> list[JobEvent]:
         .limit(MOST + 1)
     )
     return [JobEvent(*row) for row in rows]
+
+
+def newest_event(session: Session) -> int:
+    """Return the id of the newest event, 0 when there is none (one statement)."""
+    return session.scalar(select(func.coalesce(func.max(Event.id), 0))) or 0
+
+
+def queues_of_events(session: Session, event_id: int) -> tuple[int, frozenset[int]]:
+    """Return the newest event behind an id, or that id, and the queues of all behind it (one statement)."""
+    rows = session.execute(_QUEUES_OF_EVENTS, {"behind": event_id}).all()
+    return max((row.id for row in rows), default=event_id), frozenset(row.queue_id for row in rows)
+
+
+_QUEUES_OF_EVENTS: Final = (
+    select(Event.id, Job.queue_id).join(Job, Job.id == Event.job_id).where(Event.id > bindparam("behind"))
+)
 
 
 def queue_looks(session: Session) -> QueueLooks:

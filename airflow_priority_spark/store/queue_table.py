@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import datetime
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from airflow_priority_spark.scheduling.model import HeadRules, PoolState, PoolView, QueueKey, QueueView
@@ -179,14 +179,62 @@ def _instant(seconds: float | None) -> datetime.datetime | None:
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC) if seconds is not None else None
 
 
+def number_of_queues(session: Session) -> int:
+    """Return how many queues there are (one statement)."""
+    return session.scalar(select(func.count()).select_from(Queue)) or 0
+
+
 def changed_pools(table: QueueTable, states: Mapping[PoolKey, PoolState]) -> dict[PoolKey, PoolState]:
     """Return the states that differ from what was read, so that an idle cycle writes nothing."""
+    pools = {(view.key, pool.name): pool for view in _of(table, states) for pool in view.pools}
     return {
-        (view.key, pool.name): state
-        for view in table.views
-        for pool in view.pools
-        if (state := states.get((view.key, pool.name))) is not None and state != pool.state()
+        place: state
+        for place, state in states.items()
+        if (pool := pools.get(place)) is not None and state != pool.state()
     }
+
+
+def with_states(table: QueueTable, states: Mapping[PoolKey, PoolState]) -> QueueTable:
+    """Return the table as it is once these states have been saved."""
+    changed: dict[QueueKey, dict[str, PoolState]] = defaultdict(dict)
+    for (key, name), state in changed_pools(table, states).items():
+        changed[key][name] = state
+    if not changed:
+        return table
+    return replace(
+        table,
+        views=tuple(
+            replace(
+                view,
+                pools=tuple(
+                    _remembering(pool, changed[view.key][pool.name])
+                    if pool.name in changed[view.key]
+                    else pool
+                    for pool in view.pools
+                ),
+            )
+            if view.key in changed
+            else view
+            for view in table.views
+        ),
+    )
+
+
+def _of(table: QueueTable, states: Mapping[PoolKey, PoolState]) -> Iterable[QueueView]:
+    keys = {key for key, _ in states}
+    return (view for view in table.views if view.key in keys)
+
+
+def _remembering(pool: PoolView, state: PoolState) -> PoolView:
+    return replace(
+        pool,
+        credit=state.credit,
+        head_id=state.head_id,
+        head_blocked_since=state.head_blocked_since,
+        head_timeout_since=state.head_timeout_since,
+        head_clock_paused_at=state.head_clock_paused_at,
+        head_warned=state.head_warned,
+    )
 
 
 def save_pool_states(session: Session, table: QueueTable, states: Mapping[PoolKey, PoolState]) -> int:

@@ -19,9 +19,14 @@ from airflow_priority_spark.store.models import ArbiterState, CapacitySnapshot
 HISTORY_STEP: Final = datetime.timedelta(minutes=1)
 
 
-def save_snapshot(session: Session, cluster_id: str, data: dict[str, Any], now: datetime.datetime) -> None:
-    """Record what a cluster looks like now, and how many of its jobs wait for what."""
-    data = {**data, "waiting_for": waiting_for(session, cluster_id)}
+def save_snapshot(
+    session: Session, cluster_id: str, data: dict[str, Any], now: datetime.datetime, *, count: bool = True
+) -> None:
+    """Record what a cluster looks like now, and how many of its jobs wait for what.
+
+    :param count: count the jobs, which costs more the more there are; else what the last picture says of
+        them is kept, but for the first one of a minute.
+    """
     newest = session.scalar(
         select(CapacitySnapshot)
         .where(CapacitySnapshot.cluster_id == cluster_id)
@@ -29,9 +34,11 @@ def save_snapshot(session: Session, cluster_id: str, data: dict[str, Any], now: 
         .limit(1)
     )
     if newest is None or now - newest.first_at >= HISTORY_STEP:
+        data = {**data, "waiting_for": waiting_for(session, cluster_id)}
         session.add(CapacitySnapshot(cluster_id=cluster_id, taken_at=now, first_at=now, data=data))
     else:
-        newest.taken_at, newest.data = now, data
+        counts = waiting_for(session, cluster_id) if count else newest.data.get("waiting_for", {})
+        newest.taken_at, newest.data = now, {**data, "waiting_for": counts}
     session.flush()
 
 

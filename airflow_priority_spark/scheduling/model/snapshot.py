@@ -49,6 +49,8 @@ class Snapshot:
         ``order.fifo_key``. Lines are read from the front, only as far as needed: for a caller that keeps
         them in order and has 100,000 jobs. None of these may be ``unchecked``, and one that is impossible
         is found only when it is head: hand in what is new as ``jobs`` once.
+    :param resting: queues that are left as they are, with somebody waiting in each; their jobs may be left
+        out. See ``scheduling.resting``.
     """
 
     clusters: tuple[ClusterView, ...]
@@ -57,3 +59,4 @@ class Snapshot:
     grants: tuple[Grant, ...] = ()
     rules: Rules = Rules()
     lines: Mapping[tuple[QueueKey, str], Sequence[QueuedJob]] = field(default_factory=dict)
+    resting: frozenset[QueueKey] = frozenset()
