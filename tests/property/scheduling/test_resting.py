@@ -14,7 +14,7 @@ from tests.property.scheduling.strategies import snapshots
 
 NOW = 1000.0
 thorough = settings(
-    max_examples=200,
+    max_examples=120,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
