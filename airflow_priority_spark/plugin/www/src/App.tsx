@@ -20,13 +20,16 @@ const View = ({ dagId, runId, taskId, mapIndex }: HostProps) => {
   return <TaskInstanceTab dagId={dagId} mapIndex={mapIndex ?? "-1"} runId={runId} taskId={taskId} />;
 };
 
-/** The host has drawn us once more since it loaded the bundle. */
+/** The host has been asked to draw us once more since it loaded the bundle. */
 let settled = false;
+
+/** A host that draws us again does so within this time; one that has no need to is not waited for any longer. */
+const HOST_MS = 1000;
 
 /**
  * The host shows a bundle that it has just loaded as a lazy component, and from its next drawing on as a plain one:
  * a new component to React, which throws away what was typed and ticked. That next drawing would be the first change
- * of the address; so it is asked for at once, before there is anything to lose.
+ * of the address; so it is asked for at once, and nothing is shown before there is nothing to lose any more.
  */
 const useSettledHost = (): boolean => {
   const navigate = useNavigate();
@@ -36,8 +39,12 @@ const useSettledHost = (): boolean => {
     if (settled) return;
     settled = true;
     void navigate({ search, hash }, { replace: true, state: state as unknown });
-    setReady(true);
   }, [navigate, search, hash, state]);
+  useEffect(() => {
+    // The component that asked is thrown away; the next one is ready from the start.
+    const timer = window.setTimeout(() => setReady(true), HOST_MS);
+    return () => window.clearTimeout(timer);
+  }, []);
   return ready;
 };
 
