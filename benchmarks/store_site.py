@@ -249,6 +249,10 @@ def copy_waiting(database: Site, counts: Mapping[str, int]) -> None:
             ti_id="task_instance.id",
             map_index="task_instance.map_index",
             position_id="position_id + 10000 * task_instance.map_index",
+            # Only heads have a verdict.
+            verdict="CAST(NULL AS json)",
+            blocking_resource="CAST(NULL AS varchar)",
+            blocked_since="CAST(NULL AS timestamptz)",
         )
         for task_id, wanted in counts.items():
             session.execute(

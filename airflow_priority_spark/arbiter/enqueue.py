@@ -163,11 +163,14 @@ class _Places:
                 firsts.setdefault((item.queue.id, item.pool), position)
         self._next = jobs.places(session, firsts)
 
-    def next(self, item: _New) -> int:
-        """Return the next job's place in its pool: 1 is the head."""
+    def next(self, item: _New) -> str:
+        """Say the next job's place in its pool: 1 is the head."""
         line = (item.queue.id, item.pool)
+        place = self._next[line]
         self._next[line] += 1
-        return self._next[line] - 1
+        if place > jobs.MOST_COUNTED:
+            return f"behind {jobs.MOST_COUNTED:,} others or more"
+        return f"at position {place}"
 
 
 def _row(context: Context, item: _New, places: _Places) -> Mapping[str, Any]:
@@ -177,7 +180,7 @@ def _row(context: Context, item: _New, places: _Places) -> Mapping[str, Any]:
     return {
         "state": JobState.HELD if why else JobState.QUEUED,
         "reason": reason
-        or f"waits in {request.namespace}/{item.pool} at position {places.next(item)}"
+        or f"waits in {request.namespace}/{item.pool} {places.next(item)}"
         + (asked if item.pool != request.priority else ""),
         "held_reason": why.value if why else "",
         "ineligible": ("paused" if why is HeldReason.PAUSED else "held") if why else None,

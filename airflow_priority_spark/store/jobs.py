@@ -23,6 +23,8 @@ from airflow_priority_spark.store.models import Delivery, Event, Grant, Job
 from airflow_priority_spark.store.writing import insert_later
 
 MAX_REASON: Final = 4000
+#: Counting a line takes longer the longer it is; from here on its length is no news to anybody.
+MOST_COUNTED: Final = 10_000
 
 
 def task_key(job: Job) -> TaskKey:
@@ -308,6 +310,8 @@ def places(
 ) -> dict[tuple[int, str], int]:
     """Return the place that a position has among a pool's waiting jobs: 1 is the head (one statement).
 
+    Nobody counts behind ``MOST_COUNTED`` jobs: any place beyond is returned as one more.
+
     :param positions: queue and pool → ``position_at`` and ``position_id`` of a job.
     """
     if not positions:
@@ -324,7 +328,8 @@ def places(
         and_(Job.position_at == line.c.position_at, Job.position_id < line.c.position_id),
     )
     same = (Job.queue_id == line.c.queue_id, Job.pool == line.c.pool)
-    count = select(func.count()).where(Job.state == JobState.QUEUED.value, *same, before).correlate(line)
+    earlier = select(Job.id).where(Job.state == JobState.QUEUED.value, *same, before).correlate(line)
+    count = select(func.count()).select_from(earlier.limit(MOST_COUNTED).subquery())
     rows = session.execute(select(line.c.queue_id, line.c.pool, count.scalar_subquery()))
     return {(queue_id, pool): ahead + 1 for queue_id, pool, ahead in rows}
 

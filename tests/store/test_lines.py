@@ -50,6 +50,18 @@ def test_places_are_counted_in_each_line_by_position(session, statements):
     assert len(statements) == 1
 
 
+def test_nobody_counts_a_line_to_its_end(session, monkeypatch):
+    monkeypatch.setattr("airflow_priority_spark.store.jobs.MOST_COUNTED", 3)
+    queue = make_queue(session)
+    made = [make_job(session, queue, enqueued_at=NOW + timedelta(seconds=number)) for number in range(6)]
+    session.commit()
+    found = [
+        places(session, {(queue.id, "normal"): (job.position_at, job.position_id)})[queue.id, "normal"]
+        for job in made
+    ]
+    assert found == [1, 2, 3, 4, 4, 4]
+
+
 def test_no_line_needs_no_statement(session, statements):
     assert places(session, {}) == {}
     assert ensure_queues(session, [], POOLS, NOW) == {}

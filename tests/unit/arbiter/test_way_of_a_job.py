@@ -59,6 +59,15 @@ def test_a_job_that_fits_is_admitted_with_a_grant_and_resumed_in_its_mirrored_po
     ]
 
 
+def test_behind_very_many_others_no_place_is_told(world, monkeypatch):
+    monkeypatch.setattr("airflow_priority_spark.store.jobs.MOST_COUNTED", 2)
+    for name in ("first", "second", "third"):
+        world.defer(name, demand=BIG)
+    world.cycle()
+    assert world.reasons(world.job("second"))[0] == "queued: waits in team-a/normal at position 2"
+    assert world.reasons(world.job("third"))[0] == "queued: waits in team-a/normal behind 2 others or more"
+
+
 def test_an_authors_own_airflow_pool_is_kept(world):
     world.defer("first")
     world.set_task("first", TaskInstanceState.DEFERRED, pool="mine")
