@@ -39,8 +39,12 @@ def resting(snapshot: Snapshot, decisions: Decisions, now: float) -> dict[QueueK
     if Limits(snapshot).exist:
         return {}
     clusters = {view.cluster_id: view for view in snapshot.clusters}
+    moved = {*decisions.impossible, *(timeout.job_id for timeout in decisions.timed_out)}
+    moved |= {admission.job_id for admission in decisions.admissions}
     awake = {
-        job.queue for job in snapshot.jobs if job.ineligible is not None or job.unchecked or job.readmission
+        job.queue
+        for job in snapshot.jobs
+        if job.ineligible is not None or job.unchecked or job.readmission or job.job_id in moved
     }
     found: dict[QueueKey, float] = {}
     for queue in snapshot.queues:

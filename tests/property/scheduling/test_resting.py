@@ -3,6 +3,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,8 @@ from tests.property.scheduling.strategies import snapshots
 
 NOW = 1000.0
 thorough = settings(
-    max_examples=120,
+    max_examples=100,
+    derandomize=True,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
@@ -98,6 +100,7 @@ def changed_elsewhere(picture, other, keys):
     )
 
 
+@pytest.mark.long
 @thorough
 @given(
     snapshots() | snapshots().map(crowded), snapshots(with_unchecked=True), st.sampled_from((0.0, 1.0, 40.0))
