@@ -305,9 +305,9 @@ class ArbiterLoop:
             held = read_grants(session)
         held = self.reconciler.release(held, views, self._queues, applications, now)
         with self.sessions() as session:
-            asleep = self.rest.asleep(session, views, applications, now.timestamp())
+            resting = self.rest.still_resting(session, views, applications, now.timestamp())
             picture = self.observer.picture(
-                session, self._queues, views, applications, held, rules, now, asleep
+                session, self._queues, views, applications, held, rules, now, resting
             )
             return decide_on(self.observer, session, picture, self.prober.hopeful, now)
 

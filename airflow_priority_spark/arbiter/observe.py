@@ -98,19 +98,19 @@ class Observer:
         held: Sequence[HeldGrant],
         rules: Rules,
         now: datetime.datetime,
-        asleep: frozenset[QueueKey] = frozenset(),
+        resting: frozenset[QueueKey] = frozenset(),
     ) -> Picture:
         """Read the tables: as many statements for ten waiting jobs as for ten thousand.
 
         :param held: what is granted at the moment.
-        :param asleep: queues that rest, whose jobs need not be read.
+        :param resting: queues that rest, whose jobs need not be read.
         """
         held = [grant for grant in held if grant.queue_id in queues.keys]
         grants = [_grant(grant, queues) for grant in held]
         depth = min(self._depth, rules.batch_size + 1)
         pools = None
-        if asleep:
-            pools = [pool_id for (key, _), pool_id in queues.pool_ids.items() if key not in asleep]
+        if resting:
+            pools = [pool_id for (key, _), pool_id in queues.pool_ids.items() if key not in resting]
         rows = front(session, depth, passed_over(rules, grants, self.paused_dags), pool_ids=pools)
         cut = _cut(rows, depth, queues)
         rows = [*rows, *self._aside(session)]
@@ -123,7 +123,7 @@ class Observer:
             jobs=(),
             grants=tuple(grants),
             rules=rules,
-            resting=asleep,
+            resting=resting,
         )
         empty = Picture(snapshot, queues, {}, {}, self._judge.adopted, self._judge.abandoned, cut)
         return self._with(empty, known)

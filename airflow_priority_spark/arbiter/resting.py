@@ -77,7 +77,7 @@ class Rest:
             self._queues = read_queues(session, site)
         return self._queues
 
-    def asleep(
+    def still_resting(
         self, session: Session, views: Mapping[str, ClusterView], applications: Applications, now: float
     ) -> frozenset[QueueKey]:
         """Return the queues that still rest; call it before their jobs are read, in the same session."""
@@ -89,12 +89,12 @@ class Rest:
         ):
             self._until = {}
             return frozenset()
-        woken = {self._queues.keys[queue_id] for queue_id in touched if queue_id in self._queues.keys}
+        active = {self._queues.keys[queue_id] for queue_id in touched if queue_id in self._queues.keys}
         changed = {*self._changed(views, applications)}
         self._until = {
             key: until
             for key, until in self._until.items()
-            if now < until and key not in woken and key not in changed
+            if now < until and key not in active and key not in changed
         }
         return frozenset(self._until)
 

@@ -77,11 +77,9 @@ class Standstill:
         :param rules: for pools without rules of their own.
         :param others: when the clock of a head that was not decided upon next comes to something.
         """
-        decided = {key for key, _ in decisions.pools}
         instants = (
             next_instant(state, view.head_rules or rules.head_rules, now)
             for queue in queues.views
-            if queue.key in decided
             for view in queue.pools
             if (state := decisions.pools.get((queue.key, view.name))) is not None
         )

@@ -59,9 +59,9 @@ def _cycles(snapshot: Snapshot, common: Common) -> list[ClusterCycle]:
     for cluster_id, queues in sorted(members.items()):
         cluster = clusters.get(cluster_id)
         seen = cluster is not None and cluster.fresh
-        awake = sorted((queue for queue in queues if queue.key not in snapshot.resting), key=queue_key)
-        open_queues = [queue for queue in awake if seen and not queue.paused]
-        for queue in awake:
+        looked_at = sorted((queue for queue in queues if queue.key not in snapshot.resting), key=queue_key)
+        open_queues = [queue for queue in looked_at if seen and not queue.paused]
+        for queue in looked_at:
             if not seen or queue.paused:
                 common.keep(queue)
         if cluster is not None and open_queues:

@@ -7,9 +7,10 @@ its namespace, among its own jobs, or to the clock of one of its heads, a decisi
 blocked by the same resource and change nothing. So it may rest, and a cycle that looks at the others need
 neither read nor decide upon it. A site with a thousand queues in a full cluster is made of such queues.
 
-Everything else keeps a queue awake: a head that waits for nodes, which all queues share; a head that has
-reserved nodes, which concerns the others; limits, which count jobs of other queues; jobs that are passed
-over, admitted unchecked or known to Kubernetes already.
+Everything else keeps a queue from resting: a head that waits for nodes, which all queues share; a head that
+has reserved nodes, which concerns the others; limits, which count jobs of other queues; jobs that are passed
+over, admitted unchecked or known to Kubernetes already. Nor does a queue rest that something was decided
+for: the verdicts of its other heads may have numbers from before that.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def resting(snapshot: Snapshot, decisions: Decisions, now: float) -> dict[QueueK
     clusters = {view.cluster_id: view for view in snapshot.clusters}
     moved = {*decisions.impossible, *(timeout.job_id for timeout in decisions.timed_out)}
     moved |= {admission.job_id for admission in decisions.admissions}
-    awake = {
+    restless = {
         job.queue
         for job in snapshot.jobs
         if job.ineligible is not None or job.unchecked or job.readmission or job.job_id in moved
@@ -49,7 +50,7 @@ def resting(snapshot: Snapshot, decisions: Decisions, now: float) -> dict[QueueK
     found: dict[QueueKey, float] = {}
     for queue in snapshot.queues:
         view = clusters.get(queue.key.cluster_id)
-        if queue.key in snapshot.resting or queue.key in awake or view is None:
+        if queue.key in snapshot.resting or queue.key in restless or view is None:
             continue
         until = _until(queue, view, decisions, snapshot.rules.head_rules, now)
         if until is not None:

@@ -3,9 +3,12 @@
 
 A grant is a promise for a whole job, and its pods appear one by one. So a grant charges, per pod
 set, only the pods that are not there yet: ``max(0, demand - its own pods)``. A replaced executor or
-a rerun therefore finds its room still kept. Quota and nodes forget a pod at different moments (a
-terminating pod past its grace is out of the quota but still on its node), so the remainder is taken
-twice, once against each; on nodes a job's placeholders stand for pods, too.
+a rerun therefore finds its room still kept. Its own are those in its namespace: a pod elsewhere
+with the label of the job, copied or forged, fulfils nothing of the promise.
+
+Quota and nodes forget a pod at different moments (a terminating pod past its grace is out of the
+quota but still on its node), so the remainder is taken twice, once against each; on nodes a job's
+placeholders stand for pods, too.
 
 Pods come and go by the second, a few of twenty thousand at a time. ``Usage`` is therefore a sum that
 pods are added to and taken from again; two histories that end with the same pods end in equal sums.
@@ -143,8 +146,9 @@ class Usage:
     :param job_pods: bound pods of a namespace's own jobs, as (node, requests).
     :param foreign: unbound pods of others.
     :param unbound: unbound pods of a namespace's own jobs, and placeholders.
-    :param in_quota: (job, pod set) → its pods that the quota controller counts.
-    :param on_nodes: (job, pod set) → its pods that have or want a node; placeholders not among them.
+    :param in_quota: (namespace, job, pod set) → its pods that the quota controller counts.
+    :param on_nodes: (namespace, job, pod set) → its pods that have or want a node; placeholders not among
+        them.
     :param placeholders: (job, pod set) → its placeholders that are not being deleted.
     :param social: how many pods care who is around them.
     """
@@ -158,8 +162,8 @@ class Usage:
     unbound: dict[str, dict[Shape, Party]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(dict))
     )
-    in_quota: dict[tuple[str, str], int] = field(default_factory=dict)
-    on_nodes: dict[tuple[str, str], int] = field(default_factory=dict)
+    in_quota: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    on_nodes: dict[tuple[str, str, str], int] = field(default_factory=dict)
     placeholders: dict[tuple[str, str], int] = field(default_factory=dict)
     social: int = 0
 
@@ -183,15 +187,16 @@ class Usage:
         held.add(pod.requests, {}, sign)
         if not held.pods:
             del self.held[pod.namespace]
-        count(self.in_quota, (job_id, pod.pod_set or ""), sign)
+        count(self.in_quota, (pod.namespace, job_id, pod.pod_set or ""), sign)
 
     def _add_to_nodes(self, pod: PodView, sign: int) -> None:
         self.everywhere.add(pod.requests, {}, sign)
         if pod.affinity.is_social:
             self.social += sign
-        if pod.job_id is not None and not (pod.placeholder and pod.terminating):
-            counts = self.placeholders if pod.placeholder else self.on_nodes
-            count(counts, (pod.job_id, pod.pod_set or ""), sign)
+        if pod.job_id is not None and not pod.placeholder:
+            count(self.on_nodes, (pod.namespace, pod.job_id, pod.pod_set or ""), sign)
+        elif pod.job_id is not None and not pod.terminating:
+            count(self.placeholders, (pod.job_id, pod.pod_set or ""), sign)
         if pod.node is None:
             ours = pod.job_id is not None
             parties = self.unbound[pod.namespace] if ours else self.foreign
@@ -237,13 +242,13 @@ class Promises:
         namespace = grant.queue.namespace
         incomplete = not demand.pod_sets
         for pods in demand.pod_sets:
-            key = (grant.job_id, pods.name)
+            key = (namespace, grant.job_id, pods.name)
             there = taken.of(usage.in_quota, key, pods.count)
             if missing := max(0, pods.count) - there:
                 incomplete = True
                 missed.note(namespace, pods, missing)
             there = taken.of(usage.on_nodes, key, pods.count)
-            there += taken.of(usage.placeholders, key, pods.count - there)
+            there += taken.of(usage.placeholders, key[1:], pods.count - there)
             if missing := max(0, pods.count) - there:
                 company = Company(namespace, pods.labels, grant.job_id, pods.affinity)
                 count(self.unplaced[namespace][shape_of(pods)], company, missing)
@@ -277,9 +282,9 @@ class _Taken:
     """Which of the pods that are there have been found for a promise already."""
 
     def __init__(self) -> None:
-        self._taken: dict[tuple[int, tuple[str, str]], int] = {}
+        self._taken: dict[tuple[int, object], int] = {}
 
-    def of(self, counts: Mapping[tuple[str, str], int], key: tuple[str, str], most: int) -> int:
+    def of(self, counts: Mapping[Key, int], key: Key, most: int) -> int:
         """Take up to ``most`` of the counted pods and return how many there were."""
         there = counts.get(key, 0)
         if not there or most <= 0:

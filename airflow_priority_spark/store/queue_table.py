@@ -207,9 +207,7 @@ def with_states(table: QueueTable, states: Mapping[PoolKey, PoolState]) -> Queue
             replace(
                 view,
                 pools=tuple(
-                    _remembering(pool, changed[view.key][pool.name])
-                    if pool.name in changed[view.key]
-                    else pool
+                    pool.with_state(changed[view.key][pool.name]) if pool.name in changed[view.key] else pool
                     for pool in view.pools
                 ),
             )
@@ -223,18 +221,6 @@ def with_states(table: QueueTable, states: Mapping[PoolKey, PoolState]) -> Queue
 def _of(table: QueueTable, states: Mapping[PoolKey, PoolState]) -> Iterable[QueueView]:
     keys = {key for key, _ in states}
     return (view for view in table.views if view.key in keys)
-
-
-def _remembering(pool: PoolView, state: PoolState) -> PoolView:
-    return replace(
-        pool,
-        credit=state.credit,
-        head_id=state.head_id,
-        head_blocked_since=state.head_blocked_since,
-        head_timeout_since=state.head_timeout_since,
-        head_clock_paused_at=state.head_clock_paused_at,
-        head_warned=state.head_warned,
-    )
 
 
 def save_pool_states(session: Session, table: QueueTable, states: Mapping[PoolKey, PoolState]) -> int:

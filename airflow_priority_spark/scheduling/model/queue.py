@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from airflow_priority_spark.scheduling.model.decisions import PoolState
@@ -66,6 +66,18 @@ class PoolView:
             self.head_timeout_since,
             self.head_clock_paused_at,
             self.head_warned,
+        )
+
+    def with_state(self, state: PoolState) -> PoolView:
+        """Return the pool as it is once a decision's ``PoolState`` is what it remembers."""
+        return replace(
+            self,
+            credit=state.credit,
+            head_id=state.head_id,
+            head_blocked_since=state.head_blocked_since,
+            head_timeout_since=state.head_timeout_since,
+            head_clock_paused_at=state.head_clock_paused_at,
+            head_warned=state.head_warned,
         )
 
 

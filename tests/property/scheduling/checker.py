@@ -50,7 +50,8 @@ def promised(cluster, grants, namespace, key):
             own = [
                 p
                 for p in cluster.pods
-                if (p.job_id, p.pod_set) == (grant.job_id, pods.name) and p.counts_quota
+                if (p.namespace, p.job_id, p.pod_set) == (namespace, grant.job_id, pods.name)
+                and p.counts_quota
             ]
             missing = max(0, pods.count - len(own))
             complete = complete and not missing

@@ -112,6 +112,9 @@ def foreign_pods(draw, name, node_names) -> PodView:
         name,
         on,
         draw(requests()),
+        # Some carry the label of a job that may be another namespace's: copied, or forged.
+        job_id=draw(st.sampled_from((None, None, None, "run-0", "run-1"))),
+        pod_set="executor",
         counts_quota=draw(st.booleans()),
         counts_node=draw(st.integers(0, 4)) > 0,
         node_selector=draw(st.sampled_from(SELECTORS)),

@@ -3,7 +3,6 @@
 
 from dataclasses import replace
 
-import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -15,8 +14,7 @@ from tests.property.scheduling.strategies import snapshots
 
 NOW = 1000.0
 thorough = settings(
-    max_examples=100,
-    derandomize=True,
+    max_examples=200,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
@@ -47,24 +45,14 @@ def applied(picture, decisions):
     return replace(
         picture,
         queues=tuple(
-            replace(queue, pools=tuple(remembering(queue, pool, decisions) for pool in queue.pools))
+            replace(
+                queue,
+                pools=tuple(pool.with_state(decisions.pools[queue.key, pool.name]) for pool in queue.pools),
+            )
             for queue in picture.queues
         ),
         jobs=tuple(job for job in picture.jobs if job.job_id not in gone),
         grants=(*picture.grants, *(Grant(job.job_id, job.queue, job.demand) for job in admitted)),
-    )
-
-
-def remembering(queue, pool, decisions):
-    state = decisions.pools[queue.key, pool.name]
-    return replace(
-        pool,
-        credit=state.credit,
-        head_id=state.head_id,
-        head_blocked_since=state.head_blocked_since,
-        head_timeout_since=state.head_timeout_since,
-        head_clock_paused_at=state.head_clock_paused_at,
-        head_warned=state.head_warned,
     )
 
 
@@ -77,7 +65,7 @@ def changed_elsewhere(picture, other, keys):
         kept = [part for part in mine if part.namespace in spaces]
         return (*kept, *(part for part in theirs if part.namespace not in spaces))
 
-    awake = {queue.key: queue for queue in other.queues if queue.key not in keys}
+    others = {queue.key: queue for queue in other.queues if queue.key not in keys}
     return replace(
         picture,
         clusters=(
@@ -88,19 +76,22 @@ def changed_elsewhere(picture, other, keys):
                 limit_ranges=mixed(cluster.limit_ranges, strange.limit_ranges),
             ),
         ),
-        queues=tuple(awake.get(queue.key, queue) for queue in picture.queues),
+        queues=tuple(others.get(queue.key, queue) for queue in picture.queues),
         jobs=(
             *(job for job in picture.jobs if job.queue in keys),
-            *(replace(job, job_id=f"new-{job.job_id}") for job in other.jobs if job.queue in awake),
+            *(replace(job, job_id=f"new-{job.job_id}") for job in other.jobs if job.queue in others),
         ),
         grants=(
             *(grant for grant in picture.grants if grant.queue in keys),
-            *(replace(grant, job_id=f"new-{grant.job_id}") for grant in other.grants if grant.queue in awake),
+            *(
+                replace(grant, job_id=f"new-{grant.job_id}")
+                for grant in other.grants
+                if grant.queue in others
+            ),
         ),
     )
 
 
-@pytest.mark.long
 @thorough
 @given(
     snapshots() | snapshots().map(crowded), snapshots(with_unchecked=True), st.sampled_from((0.0, 1.0, 40.0))
@@ -112,7 +103,7 @@ def test_leaving_out_queues_that_rest_changes_no_decision(picture, other, later)
     keys, now = frozenset(found), NOW + later
     assume(now < min(found.values()))
     after = changed_elsewhere(applied(picture, before), other, keys)
-    asleep = {job.job_id for job in after.jobs if job.queue in keys}
+    resting_jobs = {job.job_id for job in after.jobs if job.queue in keys}
     some = replace(after, resting=keys, jobs=tuple(job for job in after.jobs if job.queue not in keys))
     whole, part = decide(after, now), decide(some, now)
 
@@ -121,9 +112,9 @@ def test_leaving_out_queues_that_rest_changes_no_decision(picture, other, later)
     assert part.timed_out == whole.timed_out
     assert part.warnings == whole.warnings
     assert part.ineligible == whole.ineligible
-    assert part.blocked == {job: why for job, why in whole.blocked.items() if job not in asleep}
+    assert part.blocked == {job: why for job, why in whole.blocked.items() if job not in resting_jobs}
     # A batch may be used up before their turn comes; then nothing is said of them.
-    assert all(before.blocked[job] == why for job, why in whole.blocked.items() if job in asleep)
+    assert all(before.blocked[job] == why for job, why in whole.blocked.items() if job in resting_jobs)
     for place, state in whole.pools.items():
         assert state == (before if place[0] in keys else part).pools[place]
 

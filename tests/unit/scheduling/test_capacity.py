@@ -25,6 +25,7 @@ from tests.property.scheduling.builders import (
     job,
     keys,
     limit_range,
+    node,
     pod,
     protecting,
     queue,
@@ -222,6 +223,19 @@ def test_a_grant_charges_only_the_pods_that_are_not_there_yet():
     for pods in ([], there[:1], there):
         found = verdict_of(cluster(quotas=[view], pods=pods), demand(4), grants=[grant("g", demand(3))])
         assert (found.needed, found.free) == (5000, 4000)
+
+
+def test_pods_elsewhere_with_the_label_of_a_job_keep_no_promise_of_it():
+    copies = [
+        pod(role, "n1", namespace="team-b", job_id="g", pod_set=role) for role in ("driver", "executor")
+    ]
+    granted = [grant("g", demand(3))]
+    found = verdict_of(cluster(quotas=[quota(keys(cpu="8"))], pods=copies), demand(4), grants=granted)
+    assert (found.needed, found.free) == (5000, 4000)
+    nodes = [node(cpu="10")]
+    assert verdict_of(cluster(nodes=nodes), demand(5), grants=granted) is None
+    found = verdict_of(cluster(nodes=nodes, pods=copies), demand(5), grants=granted)
+    assert found.by_nodes, "the copies take 2 CPU, and 4 are promised to the job itself"
 
 
 def test_pods_beyond_the_demand_are_charged_and_do_not_lower_the_other_sets_promise():
