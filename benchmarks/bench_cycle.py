@@ -4,10 +4,11 @@
 Every cell is a process of its own on one PostgreSQL, so that its memory is its own and a cell that takes
 too long can be ended. Quotas are full while cycles with nothing to admit are measured: *idle* ones, in which
 nothing has changed since the last; *look* ones, before which the quota of a namespace has changed; *intake*
-ones, before which a job has come to a queue. Then quotas are opened, and cycles that *admit* a batch are
-measured. Nodes carry four pods of others each; the picture of the cluster is given, what the watches cost is
-not in here. Apart stands what comes every few seconds whatever happens: *whole* looks, which trust nothing
-and read everything again, and slices of the comparison with Airflow's tables (*reconcile*).
+ones, before which a job has come to a queue; *slice* ones, in which some of the queues are looked at again
+because nothing is trusted for long. Then quotas are opened, and cycles that *admit* a batch are measured.
+Nodes carry four pods of others each; the picture of the cluster is given, what the watches cost is not in
+here. Apart stand *whole* looks, which read everything, as after an act of a person, a change of nodes or of
+the leader; and slices of the comparison with Airflow's tables (*reconcile*).
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ FULL = {"waiting": (100, 1_000, 10_000, 100_000), "queues": (1, 30, 1_000), "nod
 POOLS = {"high": 90, "normal": 10}
 GIB, BATCH = 2**30, 20
 #: Kind of cycle → how many are not measured, and how many are.
-WARM = {"idle": 3, "look": 2, "intake": 1, "whole": 0, "admit": 1}
-ROUNDS = {"idle": 9, "look": 9, "intake": 9, "whole": 5, "admit": 3}
+WARM = {"idle": 3, "look": 2, "intake": 1, "slice": 1, "whole": 0, "admit": 1}
+ROUNDS = {"idle": 9, "look": 9, "intake": 9, "slice": 9, "whole": 5, "admit": 3}
 #: Tasks that defer one by one.
 SPARE = WARM["intake"] + ROUNDS["intake"] + 1
 ONE = demand_of(1000, GIB, 2)
@@ -76,12 +77,12 @@ def run(*, full: bool) -> Figures:
             Target("cells measured", len(done), len(rows)),
             *(
                 _target(done, name, queues)
-                for name in ("idle", "look", "intake")
+                for name in ("idle", "look", "intake", "slice")
                 for queues in sizes["queues"]
             ),
             *(
                 Target(f"spread of statements of {name} cycles", _spread(done, name), 0, at_most=True)
-                for name in ("idle", "look", "intake", "whole")
+                for name in ("idle", "look", "intake", "slice", "whole")
             ),
         ],
     )
@@ -168,6 +169,10 @@ def _changes(
         queue = namespaces[number % len(namespaces)]
         sites.defer_all(database, {f"spare.{number}": sites.request(queue, "normal", ONE)})
 
+    def let_a_slice_be_due() -> None:
+        world.loop.standstill.forget()
+        world.loop.rest._slice_at = 0.0
+
     def forget() -> None:
         world.loop.standstill.forget()
         world.loop.rest = Rest()
@@ -176,6 +181,7 @@ def _changes(
         "idle": lambda: None,
         "look": change_quota,
         "intake": let_one_defer,
+        "slice": let_a_slice_be_due,
         "whole": forget,
         "admit": lambda: None,
     }

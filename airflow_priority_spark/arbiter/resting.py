@@ -9,17 +9,18 @@ kept what that followed from, so that the next look knows whether it still holds
   are the same objects, which makes comparing cheap;
 - *everything else* (nodes, modes, rules, a new queue, an act of a person) wakes all.
 
-As with ``standstill``, none of this is trusted for long: whenever the loop reconciles, and at least every
-``LONGEST_SECONDS``, it looks at everything.
+As with ``standstill``, none of this is trusted for long: in slices, all queues are read and looked at again
+within ``FULL_PASS_SECONDS``, so that a thousand of them make no cycle much longer.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from sqlalchemy.orm import Session
 
@@ -38,6 +39,11 @@ from airflow_priority_spark.store.queue_table import (
     with_states,
 )
 
+#: So many queues are looked at again together, so that ordinary sites are looked at as a whole.
+SLICE: Final = 40
+#: None rests longer than this without having been looked at.
+FULL_PASS_SECONDS: Final = 25.0
+
 #: Cluster and namespace.
 _Space = tuple[str, str]
 
@@ -53,29 +59,47 @@ class Rest:
         #: All that holds for every queue: who leads, how often people acted, what the site has set.
         self._site: tuple[int | None, int, Settings] | None = None
         self._begun: tuple[int | None, int, Settings] | None = None
-        self._trusted = -math.inf
+        #: When the next slice of queues is due (POSIX seconds), and the id of the last queue of the last one.
+        self._slice_at, self._after = math.inf, 0
         #: The newest event there was when the rows of the last look were read.
         self._event = 0
 
     @property
     def next_instant(self) -> float:
-        """When the first queue wakes by the clock of a head (POSIX seconds)."""
-        return min(self._until.values(), default=math.inf)
+        """When a queue has to be looked at next: by the clock of a head, or as part of a slice."""
+        return min((self._slice_at, *self._until.values()))
 
     def begin(self, session: Session, site: Settings, marks: Marks, now: float, *, due: bool) -> QueueTable:
         """Begin a look; return all queues.
 
         Until ``remember`` nothing is known any more, so that a look that fails is followed by a whole one.
 
-        :param due: this look compares with Airflow and the clusters as well.
+        :param due: this look compares with Airflow and the clusters as well; a slice goes with it.
         """
         known, self._site, self._begun = self._site, None, (marks.epoch, marks.revision, site)
-        same = not due and known == self._begun and now < self._trusted
-        if not same or number_of_queues(session) != len(self._queues.ids):
-            self._until, self._trusted = {}, now + LONGEST_SECONDS
-            self._event = newest_event(session)
+        same = known == self._begun and number_of_queues(session) == len(self._queues.ids)
+        if same and (due or now >= self._slice_at):
+            same = self._next_slice(session, site, now)
+        if not same:
+            self._until, self._event = {}, newest_event(session)
             self._queues = read_queues(session, site)
+            self._slice_at = now + self._pause()
         return self._queues
+
+    def _next_slice(self, session: Session, site: Settings, now: float) -> bool:
+        """Wake a slice of the queues; return whether their rows are as they were known."""
+        ids = sorted(self._queues.keys)
+        start = bisect_right(ids, self._after)
+        turn = [*ids[start:], *ids[:start]][:SLICE]
+        for queue_id in turn:
+            self._after = queue_id
+            self._until.pop(self._queues.keys[queue_id], None)
+        self._slice_at = now + self._pause()
+        return self._queues.has(read_queues(session, site, turn))
+
+    def _pause(self) -> float:
+        """Return the seconds from one slice to the next."""
+        return min(LONGEST_SECONDS, FULL_PASS_SECONDS * SLICE / max(1, len(self._queues.ids)))
 
     def still_resting(
         self, session: Session, views: Mapping[str, ClusterView], applications: Applications, now: float

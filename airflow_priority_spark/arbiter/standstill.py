@@ -12,7 +12,8 @@ goes on only when one of these differs:
 - *clock*: the next instant at which the clock of some head comes to something.
 
 None of this is trusted for long: whenever the loop reconciles, and at least every ``LONGEST_SECONDS``, it
-looks at everything. So a change that nobody counted, made by hand in the tables, waits no longer than that.
+looks again, at slices of the queues where these are many (``resting``). So a change that nobody counted, made
+by hand in the tables, waits until then at most, or until its slice has its turn.
 """
 
 from __future__ import annotations

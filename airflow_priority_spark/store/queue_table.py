@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -59,6 +59,16 @@ class QueueTable:
     pool_ids: Mapping[PoolKey, int] = field(default_factory=dict)
     weights: Mapping[PoolKey, int] = field(default_factory=dict)
     clusters: Mapping[str, ClusterRules] = field(default_factory=dict)
+
+    def has(self, part: QueueTable) -> bool:
+        """Tell whether everything in another table is in this one, and the same."""
+        mine = {view.key: view for view in self.views if view.key in part.ids}
+        return (
+            all(mine.get(view.key) == view for view in part.views)
+            and part.ids.items() <= self.ids.items()
+            and part.pool_ids.items() <= self.pool_ids.items()
+            and part.clusters.items() <= self.clusters.items()
+        )
 
     def weight(self, key: QueueKey, pool: str) -> int:
         """Return a priority pool's weight; 1 when it is gone."""
@@ -110,17 +120,21 @@ _QUEUES: Final = (
 )
 
 
-def read_queues(session: Session, site: Settings) -> QueueTable:
+def read_queues(session: Session, site: Settings, only: Collection[int] | None = None) -> QueueTable:
     """Read every queue with its pools; a pool's rules for heads are its own, its queue's or the site's.
 
     :param site: from ``store.site.read_site``.
+    :param only: the ids of queues; ``None``: all.
     """
+    of_pools, of_queues = _POOLS, _QUEUES
+    if only is not None:
+        of_pools, of_queues = _POOLS.where(Pool.queue_id.in_(only)), _QUEUES.where(Queue.id.in_(only))
     pools: dict[int, list[Any]] = defaultdict(list)
-    for row in session.execute(_POOLS):
+    for row in session.execute(of_pools):
         pools[row.queue_id].append(row)
     rules = head_rules(site)
     views, ids, pool_ids, weights, clusters = [], {}, {}, {}, {}
-    for queue in session.execute(_QUEUES):
+    for queue in session.execute(of_queues):
         key = QueueKey(queue.cluster_id, queue.namespace)
         ids[key] = queue.id
         clusters[queue.cluster_id] = _cluster(queue)

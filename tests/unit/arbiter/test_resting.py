@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from airflow_priority_spark.arbiter import actions
 from airflow_priority_spark.arbiter.standstill import LONGEST_SECONDS
@@ -138,7 +138,7 @@ def test_a_new_queue_wakes_everybody(world, looks):
 def test_a_heads_clock_goes_on_while_its_queue_rests(world, looks):
     since = world.job("a-waits").blocked_since
     seconds = 50 - (world.now - since).total_seconds()
-    world.loop.rest._trusted = world.loop.standstill._until = float("inf")
+    world.loop.rest._slice_at = world.loop.standstill._until = float("inf")
     other_quota(world)
     assert looks.after(seconds=seconds - 1) == {TEAM_A}
     other_quota(world)
@@ -149,8 +149,22 @@ def test_a_heads_clock_goes_on_while_its_queue_rests(world, looks):
 def test_nothing_rests_for_longer_than_a_few_seconds(world, looks):
     other_quota(world)
     assert looks.after() == {TEAM_A}
-    other_quota(world)
     assert looks.after(seconds=LONGEST_SECONDS) == set()
+
+
+def test_many_queues_are_looked_at_again_in_slices_all_of_them_in_time(world, looks, monkeypatch):
+    monkeypatch.setattr("airflow_priority_spark.arbiter.resting.SLICE", 1)
+    monkeypatch.setattr("airflow_priority_spark.arbiter.resting.FULL_PASS_SECONDS", 4.0)
+    assert looks.after(seconds=LONGEST_SECONDS) == {TEAM_B}
+    assert [looks.after(seconds=1.0) for _ in range(4)] == [None, {TEAM_A}, None, {TEAM_B}]
+
+
+def test_rows_that_somebody_changed_by_hand_are_noticed_and_everything_is_read_anew(world, looks):
+    with world.database.session() as session, session.begin():
+        session.execute(update(Pool).values(credit=5))
+    assert looks.after() is None
+    assert looks.after(seconds=LONGEST_SECONDS) == set()
+    assert {pool.credit for queue in looks.seen[-1].queues for pool in queue.pools} == {5}
 
 
 def test_a_look_that_failed_is_followed_by_a_whole_one(world, looks, monkeypatch):
