@@ -117,9 +117,10 @@ class ExecutorAllocator:
             await self._board.change(self._selector, RETRY_SECONDS)
 
     async def dismiss(self) -> None:
-        """Delete all executors, as a driver does when its application has ended."""
-        for pod in self._board.all(self._selector):
-            await self._client.delete(PODS, pod)
+        """Delete all executors, as a driver does when its application has ended unless it is to keep them."""
+        if (self._app["spec"].get("executor") or {}).get("deleteOnTermination", True):
+            for pod in self._board.all(self._selector):
+                await self._client.delete(PODS, pod)
         self._board.forget(self._selector)
 
     def _complete(self) -> bool:

@@ -52,12 +52,16 @@ def test_on_a_bare_control_plane_nothing_runs(team):
 
 
 def test_applications_run_to_their_end_with_driver_executors_and_states(controllers, team):
-    team.submit("team", spark_application("app", executors=2, runtime="1s"))
+    app = spark_application("app", executors=2, runtime="1s")
+    # An executor that is gone before the operator has seen its end counts as failed.
+    app["spec"]["executor"]["deleteOnTermination"] = False
+    team.submit("team", app)
     eventually(lambda: len(team.pods("team")) == 3, "driver and executors")
 
     status = team.until_state("team", "app", "COMPLETED")
 
     assert list(status["executorState"].values()) == ["COMPLETED"] * 2
+    assert [item.status.phase for item in team.pods("team")] == ["Succeeded"] * 3
     assert (status["submissionAttempts"], status["executionAttempts"]) == (1, 1)
     nodes = {item.metadata.name for item in team.core.list_node().items}
     assert nodes == {"priority-spark-1", "priority-spark-2"}

@@ -33,7 +33,10 @@ def states_of(kubernetes, namespace, name):
 
 
 def test_a_successful_application(kubernetes, namespace):
-    states = states_of(kubernetes, namespace, spark_application("app", executors=2))
+    app = spark_application("app", executors=2)
+    # An executor that is gone before the operator has seen its end counts as failed.
+    app["spec"]["executor"]["deleteOnTermination"] = False
+    states = states_of(kubernetes, namespace, app)
     status = kubernetes.application(namespace, "app")["status"]
 
     assert states == ["SUBMITTED", "RUNNING", "SUCCEEDING", "COMPLETED"]
@@ -42,6 +45,11 @@ def test_a_successful_application(kubernetes, namespace):
     assert (status["submissionAttempts"], status["executionAttempts"]) == (1, 1)
     assert list(status["executorState"].values()) == ["COMPLETED", "COMPLETED"]
     assert status["terminationTime"]
+    assert [pod.status.phase for pod in kubernetes.pods(namespace)] == ["Succeeded"] * 3
+
+
+def test_a_driver_that_ends_deletes_its_executors(kubernetes, namespace):
+    assert states_of(kubernetes, namespace, spark_application("app", executors=2))[-1] == "COMPLETED"
     eventually(
         lambda: [pod.status.phase for pod in kubernetes.pods(namespace)] == ["Succeeded"], "executors gone"
     )
