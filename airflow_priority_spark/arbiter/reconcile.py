@@ -41,7 +41,7 @@ from airflow_priority_spark.store.writing import write
 log = logging.getLogger(__name__)
 
 BATCH: Final = 500
-#: A full pass over the waiting jobs takes no longer, but for very many and rare looks.
+#: A full pass over the waiting jobs, or over the queues, takes no longer, but for very many and rare looks.
 FULL_PASS_SECONDS: Final = 25.0
 #: A slice has at least so many jobs, so that ordinary sites are looked at as a whole each time.
 LEAST_SLICE: Final = 2000

@@ -25,6 +25,7 @@ from typing import Any, Final, Protocol
 from sqlalchemy.orm import Session
 
 from airflow_priority_spark.arbiter.applications import Applications
+from airflow_priority_spark.arbiter.reconcile import FULL_PASS_SECONDS
 from airflow_priority_spark.arbiter.standstill import LONGEST_SECONDS
 from airflow_priority_spark.scheduling.model import ClusterView, Decisions, QueueKey, Snapshot
 from airflow_priority_spark.scheduling.resting import resting
@@ -41,8 +42,6 @@ from airflow_priority_spark.store.queue_table import (
 
 #: So many queues are looked at again together, so that ordinary sites are looked at as a whole.
 SLICE: Final = 40
-#: None rests longer than this without having been looked at.
-FULL_PASS_SECONDS: Final = 25.0
 
 #: Cluster and namespace.
 _Space = tuple[str, str]

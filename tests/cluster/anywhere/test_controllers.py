@@ -72,6 +72,7 @@ def test_deleted_pods_end_and_are_gone(controllers, team):
     team.core.create_namespaced_pod("team", pod("stays"))
     eventually(lambda: team.pods("team")[0].status.phase == "Running", "the pod runs")
 
+    assert [item.metadata.name for item in team.pods("team")] == ["stays"]
     team.core.delete_namespaced_pod("stays", "team")
 
     eventually(lambda: team.pods("team") == [], "the pod is gone")
@@ -100,7 +101,9 @@ def test_stopped_controllers_leave_no_nodes_and_others_go_on_where_they_stopped(
     team.submit("team", spark_application("between"))
 
     with ControllersProcess.start(bare.kubeconfig, tmp_path / "second", simulated_seconds=0.2):
-        team.until_state("team", "between", "COMPLETED")
+        status = team.until_state("team", "between", "COMPLETED")
+        assert (status["submissionAttempts"], status["executionAttempts"]) == (1, 1)
+        assert team.state("team", "before") == "COMPLETED"
 
 
 def test_controllers_come_through_an_api_server_that_is_away_for_a_while(bare, controllers, team):

@@ -125,6 +125,7 @@ def test_an_application_is_deleted_when_its_time_to_live_is_over(kubernetes, nam
         found = kubernetes.custom.list_namespaced_custom_object(*GROUP, namespace, APPLICATIONS)
         return [app["metadata"]["name"] for app in found["items"]]
 
+    assert names() == ["app"]
     eventually(lambda: not names(), "the application is gone")
 
 
@@ -173,6 +174,8 @@ def test_a_lost_executor_is_replaced(kubernetes, namespace):
     kubernetes.core.delete_namespaced_pod(lost.metadata.name, namespace)
 
     eventually(lambda: kubernetes.pods(namespace, "spark-exec-id=2"), "its replacement")
+    (found,) = kubernetes.pods(namespace, "spark-exec-id=2")
+    assert found.metadata.owner_references[0].uid == lost.metadata.owner_references[0].uid
 
 
 def test_a_deleted_driver_fails_its_application(kubernetes, namespace):
@@ -181,7 +184,9 @@ def test_a_deleted_driver_fails_its_application(kubernetes, namespace):
 
     kubernetes.core.delete_namespaced_pod("app-driver", namespace)
 
-    kubernetes.until_state(namespace, "app", "FAILED")
+    status = kubernetes.until_state(namespace, "app", "FAILED")
+    assert status["applicationState"]["errorMessage"].startswith("driver ")
+    assert status["executionAttempts"] == 1
     eventually(lambda: not kubernetes.pods(namespace), "no pods")
 
 
